@@ -1,0 +1,73 @@
+/** One block of addresses and how each of them is used. Pure; positions count from the block's first address. */
+
+import { blockSize, cidr, formatIpv4, type Ipv4Block, nthAddress } from './address.ts';
+import type { AddressBlock, BlockUse } from './model.ts';
+
+export interface Block {
+  readonly range: Ipv4Block;
+  readonly size: number;
+  /** Positions in the hands of an attachment. */
+  readonly held: ReadonlySet<number>;
+  /** Resting positions and the time at which each is free again. */
+  readonly cooling: ReadonlyMap<number, number>;
+  /** The same, counted, as the planner sees it. */
+  readonly use: BlockUse;
+}
+
+/** A block nobody uses yet. Throws RangeError where `cidr` is not a well-formed block. */
+export function newBlock(block: AddressBlock): Block {
+  const range = cidr(block.cidr);
+  return counted(block, range, new Set(), new Map());
+}
+
+/** The lowest position that is neither held nor cooling; `undefined` in a full block. */
+export function lowestFree(block: Block): number | undefined {
+  for (let position = 0; position < block.size; position += 1) {
+    if (!block.held.has(position) && !block.cooling.has(position)) return position;
+  }
+  return undefined;
+}
+
+/** The text form of the address at a position. */
+export function addressAt(block: Block, position: number): string {
+  return formatIpv4(nthAddress(block.range, position));
+}
+
+/** The position in the hands of an attachment; a cool-down on it ends. */
+export function hold(block: Block, position: number): Block {
+  return counted(block.use.block, block.range, new Set(block.held).add(position), without(block.cooling, position));
+}
+
+/** The position given back: resting until `until`, or free where that is `undefined`. */
+export function letGo(block: Block, position: number, until: number | undefined): Block {
+  const held = new Set(block.held);
+  held.delete(position);
+  const cooling = until === undefined ? block.cooling : new Map(block.cooling).set(position, until);
+  return counted(block.use.block, block.range, held, cooling);
+}
+
+/** The block with every cool-down over that ends at or before `now`; the same block where none does. */
+export function expireBlock(block: Block, now: number): Block {
+  if (block.use.coolUntil === undefined || block.use.coolUntil > now) return block;
+  const cooling = new Map([...block.cooling].filter(([, until]) => until > now));
+  return counted(block.use.block, block.range, block.held, cooling);
+}
+
+function counted(
+  block: AddressBlock,
+  range: Ipv4Block,
+  held: ReadonlySet<number>,
+  cooling: ReadonlyMap<number, number>,
+): Block {
+  const size = blockSize(range);
+  const counts = { block, assigned: held.size, cooling: cooling.size, free: size - held.size - cooling.size };
+  const use = cooling.size === 0 ? counts : { ...counts, coolUntil: Math.min(...cooling.values()) };
+  return { range, size, held, cooling, use };
+}
+
+function without(cooling: ReadonlyMap<number, number>, position: number): ReadonlyMap<number, number> {
+  if (!cooling.has(position)) return cooling;
+  const rest = new Map(cooling);
+  rest.delete(position);
+  return rest;
+}
