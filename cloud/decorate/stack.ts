@@ -1,0 +1,42 @@
+import type { CloudProvider } from '../provider.ts';
+import { withCallBudget } from './call-budget.ts';
+import type { CallBudgetOptions } from './call-budget.ts';
+import { withCallLedger } from './call-ledger.ts';
+import type { CallLedger } from './call-ledger.ts';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import { withDeadline } from './deadline.ts';
+import { withMetrics } from './metrics.ts';
+import type { CallObserver } from './metrics.ts';
+import { withRetry } from './retry.ts';
+
+export interface StackOptions {
+  readonly observer: CallObserver;
+  /** The whole of one request: retries, pauses and waiting for the budget. Default 60 s. */
+  readonly deadlineMs?: number;
+  readonly rates?: CallBudgetOptions['rates'];
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  readonly wallClock?: () => number;
+}
+
+/**
+ * The daemon's provider: each request has a deadline; what may be retried is; each attempt waits for the budget; and the
+ * observer and the ledger see each attempt that was sent, with the time that EC2 took for it.
+ */
+export function decorateForDaemon(
+  provider: CloudProvider,
+  {
+    observer,
+    deadlineMs = 60_000,
+    rates,
+    clock = systemClock,
+    random = Math.random,
+    wallClock = Date.now,
+  }: StackOptions,
+): { readonly provider: CloudProvider; readonly ledger: CallLedger } {
+  const recorded = withCallLedger(withMetrics(provider, { clock, observer }), { clock, wallClock });
+  const paced = withCallBudget(recorded.provider, { clock, ...(rates && { rates }) });
+  const retried = withRetry(paced, { clock, random });
+  return { provider: withDeadline(retried, { clock, deadlineMs }), ledger: recorded.ledger };
+}
