@@ -1,0 +1,164 @@
+/**
+ * The embedded cloud as one thing: a region, its EC2 face, its metadata face and its switches. Tests, the demo and the
+ * command line start it here.
+ */
+import { inspect } from 'node:util';
+import type { CallRecord } from './call-log.ts';
+import { CallLog } from './call-log.ts';
+import { Control } from './control.ts';
+import { Ec2Face } from './ec2/face.ts';
+import { ec2Listener } from './ec2/listener.ts';
+import type { Ec2Action } from './ec2-actions.ts';
+import type { Fault, ScriptedFault } from './faults.ts';
+import type { ListenAddress, Listening } from './http-listen.ts';
+import { listenHttp } from './http-listen.ts';
+import type { Delay, Latency } from './latency.ts';
+import { metadataListener } from './metadata/listener.ts';
+import type { Region } from './region.ts';
+import { Regions } from './regions.ts';
+import type { SwitchSettings } from './switches.ts';
+import { Switches } from './switches.ts';
+import type { Throttling } from './throttle.ts';
+
+export type { CallRecord } from './call-log.ts';
+export type { Fault, ScriptedFault } from './faults.ts';
+export type { ListenAddress } from './http-listen.ts';
+export { ListenError } from './http-listen.ts';
+export type { Delay, Latency } from './latency.ts';
+export type { SwitchSettings } from './switches.ts';
+export type { BucketSize, Throttling } from './throttle.ts';
+export { EC2_THROTTLING } from './throttle.ts';
+
+export interface CloudOptions {
+  /** The EC2 face; a free port of 127.0.0.1 by default. */
+  readonly listen?: ListenAddress;
+  /** Serves the EC2 face on this unix socket, too. */
+  readonly socketPath?: string;
+  /** The metadata face; absent where nobody asks for metadata. */
+  readonly metadata?: MetadataAddress;
+  /** `us-east-1` by default. */
+  readonly region?: string;
+  /** The same seed and the same calls give the same ids, addresses and delays. 1 by default. */
+  readonly seed?: number;
+  readonly latencyMs?: Delay;
+  readonly throttling?: Throttling;
+  readonly staleReadsMs?: number;
+  readonly metadataLagMs?: number;
+}
+
+/** With `instanceId` every client is that instance; without it instances are told apart by their source address. */
+export type MetadataAddress = ListenAddress & { readonly instanceId?: string };
+
+/** A running embedded cloud; disposing of it closes its listeners and cuts their connections. */
+export interface Cloud extends AsyncDisposable {
+  /** The default region: of the metadata face and of clients that do not sign; others open as clients sign for them. */
+  readonly region: Region;
+  /** For `AWS_ENDPOINT_URL_EC2`. */
+  readonly endpoint: string;
+  /** For `AWS_EC2_METADATA_SERVICE_ENDPOINT`. */
+  readonly metadataEndpoint: string | undefined;
+  /** Opens one more metadata listener, e.g. for one instance of several on loopback. Throws `ListenError`. */
+  serveMetadata(address: MetadataAddress): Promise<Listening>;
+  /** The latest calls of both faces, oldest first. */
+  calls(): readonly CallRecord[];
+  /** Arms a fault for the next call (or so many next calls) of the action; `*` is any action. */
+  failNext(action: Ec2Action | '*', fault: Fault & Pick<ScriptedFault, 'times'>): void;
+  pendingFaults(): readonly ScriptedFault[];
+  clearFaults(): void;
+  setLatency(latency: Latency): void;
+  /** `undefined` switches throttling off; new settings start with full buckets. */
+  setThrottling(throttling: Throttling | undefined): void;
+  setStaleReads(milliseconds: number): void;
+  setMetadataLag(milliseconds: number): void;
+}
+
+/** Starts an empty region with its faces. Throws `ListenError`; nothing is left open then. */
+export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
+  await using stack = new AsyncDisposableStack();
+  const name = options.region ?? 'us-east-1';
+  const seed = options.seed ?? 1;
+  const switches = new Switches(seed, settingsOf(options));
+  const log = new CallLog();
+  const regions = stack.use(
+    new Regions({
+      defaultName: name,
+      seed,
+      now: Date.now,
+      reachMs: () => reachOf(switches.settings),
+      staleReadsMs: () => switches.settings.staleReadsMs,
+    }),
+  );
+  const { region, past } = regions.default;
+  const ec2 = ec2Listener({
+    face: new Ec2Face({ switches, execute: (...call) => regions.execute(...call), onBug: reportBug }),
+    control: controlOf(region, switches, log),
+    log,
+    onBug: reportBug,
+  });
+  const serveMetadata = async (address: MetadataAddress): Promise<Listening> => {
+    const { instanceId } = address;
+    const describe = past.describe(() => switches.settings.metadataLagMs);
+    return listenHttp(metadataListener({ describe, region: name, log, instanceId }), address);
+  };
+  const listening = stack.use(await listenHttp(ec2, options.listen ?? { host: '127.0.0.1', port: 0 }));
+  if (options.socketPath !== undefined) stack.use(await listenHttp(ec2, { path: options.socketPath }));
+  const metadata = options.metadata === undefined ? undefined : stack.use(await serveMetadata(options.metadata));
+  const open = stack.move();
+  return {
+    region,
+    endpoint: listening.endpoint,
+    metadataEndpoint: metadata?.endpoint,
+    serveMetadata: async (address) => open.use(await serveMetadata(address)),
+    calls: () => log.records(),
+    ...switchesFace(switches),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}
+
+function reportBug(error: unknown): void {
+  process.stderr.write(`wellspring-cloud: internal error: ${inspect(error)}\n`);
+}
+
+/** The state as the region itself views it, in the present. */
+function controlOf(region: Region, switches: Switches, log: CallLog): Control {
+  return new Control({
+    switches,
+    log,
+    region: region.name,
+    state: () => ({
+      region: region.name,
+      vpcs: region.vpcs(),
+      subnets: region.subnets(),
+      securityGroups: region.securityGroups(),
+      instances: region.instances(),
+      networkInterfaces: region.networkInterfaces(),
+    }),
+  });
+}
+
+function switchesFace(
+  switches: Switches,
+): Omit<Cloud, 'region' | 'endpoint' | 'metadataEndpoint' | 'serveMetadata' | 'calls' | typeof Symbol.asyncDispose> {
+  return {
+    failNext: (action, fault) => switches.faults.arm({ ...fault, action }),
+    pendingFaults: () => switches.faults.pending(),
+    clearFaults: () => switches.faults.clear(),
+    setLatency: (latency) => switches.set({ latency }),
+    setThrottling: (throttling) => switches.set({ throttling }),
+    setStaleReads: (staleReadsMs) => switches.set({ staleReadsMs }),
+    setMetadataLag: (metadataLagMs) => switches.set({ metadataLagMs }),
+  };
+}
+
+function settingsOf(options: CloudOptions): Partial<SwitchSettings> {
+  return {
+    ...(options.latencyMs === undefined ? {} : { latency: { default: options.latencyMs } }),
+    ...(options.throttling === undefined ? {} : { throttling: options.throttling }),
+    staleReadsMs: options.staleReadsMs ?? 0,
+    metadataLagMs: options.metadataLagMs ?? 0,
+  };
+}
+
+function reachOf({ staleReadsMs, metadataLagMs }: SwitchSettings): number {
+  return Math.max(staleReadsMs, metadataLagMs);
+}

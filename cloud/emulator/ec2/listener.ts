@@ -1,0 +1,111 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { Ec2Error } from '../ec2-error.ts';
+import type { CallLog } from '../call-log.ts';
+import type { Control } from '../control.ts';
+import { CONTROL_PREFIX } from '../control.ts';
+import type { Body } from '../http-body.ts';
+import { readBody } from '../http-body.ts';
+import { signedRegion } from '../regions.ts';
+import type { Ec2Face, Ec2Reply } from './face.ts';
+
+/** Far above any request of the SDK, whose lists hold at most some hundred entries. */
+const BODY_LIMIT_BYTES = 1024 * 1024;
+
+/** What the EC2 listener needs. */
+export interface Ec2ListenerParts {
+  readonly face: Ec2Face;
+  readonly control: Control;
+  readonly log: CallLog;
+  /** Told of an error that no request should be able to cause. */
+  readonly onBug: (error: unknown) => void;
+}
+
+/** Serves the EC2 Query protocol at `/` (POST with a form, GET with a query) and the switches at `/_wellspring/`. */
+export function ec2Listener(parts: Ec2ListenerParts): RequestListener {
+  return (request, response) => {
+    const arrivedAt = performance.now();
+    serve(parts, request, response, arrivedAt).catch((error: unknown) => {
+      parts.onBug(error);
+      request.socket.destroy();
+    });
+  };
+}
+
+async function serve(
+  parts: Ec2ListenerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  arrivedAt: number,
+): Promise<void> {
+  const path = request.url ?? '/';
+  const body = await readBody(request, BODY_LIMIT_BYTES);
+  if (body.kind === 'aborted') return;
+  if (path.startsWith(CONTROL_PREFIX)) {
+    parts.control.answer(request, body.kind === 'read' ? body.text : undefined, response);
+    return;
+  }
+  const reply = replyTo(parts.face, request, body);
+  if (reply.delayMs > 0) await delay(reply.delayMs, response);
+  record(parts.log, request, reply, arrivedAt);
+  send(reply, request, response, body.kind === 'too-large');
+}
+
+function replyTo(face: Ec2Face, request: IncomingMessage, body: Exclude<Body, { kind: 'aborted' }>): Ec2Reply {
+  const [path, query = ''] = (request.url ?? '/').split('?', 2);
+  if (path !== '/' && path !== '')
+    return face.refuse(new Ec2Error('InvalidAction', `There is nothing at ${path}`, 404));
+  const region = signedRegion(request.headers.authorization, request.url ?? '/');
+  if (request.method === 'GET') return face.handle(query, Date.now(), region);
+  if (request.method !== 'POST') {
+    return face.refuse(new Ec2Error('InvalidAction', `The method ${request.method} is not supported`, 405));
+  }
+  if (body.kind === 'too-large') {
+    const message = `The request is larger than ${BODY_LIMIT_BYTES} bytes`;
+    return face.refuse(new Ec2Error('RequestEntityTooLarge', message, 413));
+  }
+  return face.handle(body.text, Date.now(), region);
+}
+
+/** Waits until the time is over or the connection is gone, whichever comes first. */
+function delay(milliseconds: number, response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      response.off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    response.once('close', done);
+  });
+}
+
+function record(log: CallLog, request: IncomingMessage, reply: Ec2Reply, arrivedAt: number): void {
+  const durationMs = performance.now() - arrivedAt;
+  log.add({
+    kind: 'ec2',
+    at: Math.round(performance.timeOrigin + arrivedAt),
+    action: reply.action,
+    source: request.socket.remoteAddress ?? 'unix',
+    status: reply.answer?.status ?? 0,
+    durationMs: Math.round(durationMs * 1000) / 1000,
+    ...(reply.errorCode === undefined ? {} : { errorCode: reply.errorCode }),
+    ...(reply.fault === undefined ? {} : { fault: reply.fault }),
+  });
+}
+
+function send(reply: Ec2Reply, request: IncomingMessage, response: ServerResponse, close: boolean): void {
+  if (reply.answer === undefined) {
+    // A reset tells the client at once; a unix socket has no such thing and is closed.
+    if (request.socket.remoteAddress === undefined) request.socket.destroy();
+    else request.socket.resetAndDestroy();
+    return;
+  }
+  const { status, contentType, body } = reply.answer;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'x-amzn-requestid': reply.requestId,
+    ...(close ? { connection: 'close' } : {}),
+  });
+  response.end(body);
+}
