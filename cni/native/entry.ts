@@ -1,0 +1,27 @@
+/** The CNI program under the C host (host.c), which calls with its four functions in the global `host`. */
+import { MAX_FRAME_BYTES } from '../protocol/messages.ts';
+import { pickEnvironment, run } from '../run.ts';
+import { MAX_STDIN_BYTES } from '../spec/config.ts';
+import type { ExchangeOutcome, SpoolOutcome, StdinOutcome, Step } from '../step.ts';
+
+/** What host.c offers. All are synchronous. */
+interface NativeHost {
+  readonly id: () => string;
+  readonly getenv: (name: string) => string | undefined;
+  readonly readStdin: (maxBytes: number) => StdinOutcome;
+  readonly exchange: (socketPath: string, text: string, timeoutMs: number, maxAnswerBytes: number) => ExchangeOutcome;
+  readonly spool: (directory: string, name: string, text: string) => SpoolOutcome;
+  /** Writes standard output and ends the process. */
+  readonly exit: (stdout: string, exitCode: number) => never;
+}
+
+declare const host: NativeHost;
+
+let step: Step = run({ env: pickEnvironment(host.getenv), stdin: host.readStdin(MAX_STDIN_BYTES), id: host.id() });
+while (step.kind !== 'exit') {
+  step =
+    step.kind === 'exchange'
+      ? step.next(host.exchange(step.socketPath, step.text, step.timeoutMs, MAX_FRAME_BYTES))
+      : step.next(host.spool(step.directory, step.name, step.text));
+}
+host.exit(step.stdout, step.exitCode);
