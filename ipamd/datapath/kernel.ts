@@ -1,0 +1,203 @@
+/**
+ * The daemon's standing access to the kernel: one rtnetlink and one nf_tables socket in the host's namespace, and the
+ * way into a pod's. Also the reads that several parts need.
+ */
+import { fstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatapathError } from './datapath.ts';
+import { NetlinkError } from './netlink/errors.ts';
+import { dump, getOne } from './netlink/exchange.ts';
+import { decodeLink, dumpLinks, getLinkByName, type Link } from './netlink/route/link.ts';
+import { decodeRoute, dumpRoutes, type Route } from './netlink/route/route.ts';
+import { decodeRule, dumpRules, type Rule } from './netlink/route/rule.ts';
+import {
+  currentNamespace,
+  openNamespace,
+  openNetlink,
+  warmThreadPool,
+  withinNamespace,
+  type NamespaceHandle,
+  type NetlinkOptions,
+  type OpenNetlinkSocket,
+} from './netlink/transport.ts';
+
+/** Open until disposed. */
+export interface Kernel extends Disposable {
+  readonly route: OpenNetlinkSocket;
+  readonly nft: OpenNetlinkSocket;
+  /** Opens a further socket in the host's namespace. */
+  openInHost(options: NetlinkOptions): OpenNetlinkSocket;
+  /** Sets a sysctl of the host's network namespace if it differs; the name is a path below /proc/sys. */
+  setSysctl(name: string, value: string): void;
+  /** Runs a synchronous exchange with a pod's namespace over a socket that lives as long. */
+  withPod<T>(netns: string, work: (socket: OpenNetlinkSocket, netnsFd: number) => T): T;
+}
+
+/** Where the host's side is; the defaults are this process's own namespace and /proc/sys. */
+export interface KernelOptions {
+  readonly hostNetns?: string | undefined;
+  readonly procSys?: string | undefined;
+}
+
+/** Opens the sockets. Throws `DatapathError`. */
+export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
+  await warmThreadPool();
+  const resources = new DisposableStack();
+  try {
+    const home = resources.use(currentNamespace());
+    const host = options.hostNetns === undefined ? undefined : resources.use(openHost(options.hostNetns, home));
+    const inHost = <T>(work: () => T): T => (host === undefined ? work() : withinNamespace(host, home, work));
+    const openInHost = (netlink: NetlinkOptions): OpenNetlinkSocket => inHost(() => openNetlink(netlink));
+    const procSys = options.procSys ?? '/proc/sys';
+    const route = resources.use(openInHost({ family: 'route' }));
+    const nft = resources.use(openInHost({ family: 'netfilter' }));
+    const owned = resources.move();
+    return {
+      route,
+      nft,
+      openInHost,
+      setSysctl: (name, value) => inHost(() => setSysctl(join(procSys, name), value)),
+      withPod: (netns, work) => withPod(home, host ?? home, netns, work),
+      [Symbol.dispose]: () => owned.dispose(),
+    };
+  } catch (error) {
+    resources.dispose();
+    throw asDatapathError(error);
+  }
+}
+
+/** Reads first: in a container /proc/sys is often read-only and the value right already. */
+function setSysctl(path: string, value: string): void {
+  try {
+    if (readFileSync(path, 'utf8').trim() !== value) writeFileSync(path, value);
+  } catch (error) {
+    const errno = errnoOf(error);
+    throw new DatapathError('kernel-refused', `set ${path} to ${value}: ${errno ?? String(error)}`, {
+      ...withErrno(errno),
+      cause: error,
+    });
+  }
+}
+
+function openNetns(path: string): NamespaceHandle {
+  try {
+    return openNamespace(path);
+  } catch (error) {
+    throw noSuchNetns(path, error);
+  }
+}
+
+/** Entered once, to find out now whether it is a network namespace. */
+function openHost(path: string, home: NamespaceHandle): NamespaceHandle {
+  const host = openNetns(path);
+  try {
+    withinNamespace(host, home, () => undefined);
+    return host;
+  } catch (error) {
+    host[Symbol.dispose]();
+    throw noSuchNetns(path, error);
+  }
+}
+
+function withPod<T>(
+  home: NamespaceHandle,
+  host: NamespaceHandle,
+  netns: string,
+  work: (socket: OpenNetlinkSocket, netnsFd: number) => T,
+): T {
+  using target = openNetns(netns);
+  // Plumbing a pod there would replace the node's default route.
+  if (isSameNamespace(target, host)) throw noSuchNetns(netns, undefined, "it is the host's own");
+  let socket: OpenNetlinkSocket;
+  try {
+    socket = withinNamespace(target, home, () => openNetlink({ family: 'route' }));
+  } catch (error) {
+    // setns(2): EINVAL is a descriptor of something that is no network namespace.
+    if (error instanceof NetlinkError && error.errno === 'EINVAL') throw noSuchNetns(netns, error);
+    throw error;
+  }
+  using pod = socket;
+  return work(pod, target.fd);
+}
+
+function isSameNamespace(one: NamespaceHandle, other: NamespaceHandle): boolean {
+  const [a, b] = [fstatSync(one.fd), fstatSync(other.fd)];
+  return a.dev === b.dev && a.ino === b.ino;
+}
+
+function noSuchNetns(path: string, cause: unknown, why = 'not there, or no network namespace'): DatapathError {
+  return new DatapathError('no-such-netns', `network namespace ${path}: ${why}`, {
+    ...withErrno(errnoOf(cause)),
+    cause,
+  });
+}
+
+function errnoOf(error: unknown): string | undefined {
+  if (error instanceof NetlinkError) return error.errno;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function withErrno(errno: string | undefined): { errno?: string } {
+  return errno === undefined ? {} : { errno };
+}
+
+/** Any failure of this folder as the contract's error. */
+export function asDatapathError(error: unknown): DatapathError {
+  if (error instanceof DatapathError) return error;
+  const errno = errnoOf(error);
+  const code = errno === 'EPERM' || errno === 'EACCES' ? 'not-permitted' : 'kernel-refused';
+  return new DatapathError(code, error instanceof Error ? error.message : String(error), {
+    ...withErrno(errno),
+    cause: error,
+  });
+}
+
+/** Kinds that carry the MAC of the link below them and so must not be taken for an ENI. */
+const STACKED_KINDS: ReadonlySet<string> = new Set([
+  'vlan',
+  'macvlan',
+  'macvtap',
+  'ipvlan',
+  'ipvtap',
+  'bridge',
+  'bond',
+  'team',
+]);
+
+/** Whether a link is the ENI with this MAC. */
+export function isInterfaceWithMac(link: Link, mac: string): boolean {
+  const wanted = mac.toLowerCase();
+  return (link.mac === wanted || link.permanentMac === wanted) && !STACKED_KINDS.has(link.kind ?? '');
+}
+
+/** All links of the host. */
+export function readLinks(kernel: Kernel): readonly Link[] {
+  return dump(kernel.route, dumpLinks()).map(({ body }) => decodeLink(body));
+}
+
+/** The ENI's link. Throws `DatapathError` no-such-link. */
+export function requireLinkByMac(kernel: Kernel, mac: string): Link {
+  const link = readLinks(kernel).find((candidate) => isInterfaceWithMac(candidate, mac));
+  if (link === undefined) throw new DatapathError('no-such-link', `no link with MAC ${mac} on this host`);
+  return link;
+}
+
+/** A link of the namespace of the socket. */
+export function readLinkByName(socket: OpenNetlinkSocket, name: string): Link | undefined {
+  const answer = getOne(socket, getLinkByName(name));
+  return answer === undefined ? undefined : decodeLink(answer.body);
+}
+
+/** The host's routes of one protocol number, of one table or (0) of all. */
+export function readRoutes(socket: OpenNetlinkSocket, protocol: number, table: number): readonly Route[] {
+  const routes = dump(socket, dumpRoutes(protocol, table)).map(({ body }) => decodeRoute(body));
+  // Kernels before 4.20 send all routes whatever was asked.
+  return routes.filter((route) => route.protocol === protocol && (table === 0 || route.table === table));
+}
+
+/** The host's rules of one protocol number. */
+export function readRules(kernel: Kernel, protocol: number): readonly Rule[] {
+  return dump(kernel.route, dumpRules())
+    .map(({ body }) => decodeRule(body))
+    .filter((rule) => rule.protocol === protocol);
+}

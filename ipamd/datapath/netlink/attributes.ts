@@ -1,0 +1,111 @@
+/**
+ * Netlink attributes (linux/netlink.h, struct nlattr): u16 length, u16 type, value, padding to four bytes. Pure.
+ * Integers are in host order, which is little-endian on every platform that we run on (`transport.ts` refuses others);
+ * nf_tables wants big-endian integers, hence the second form.
+ */
+import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.ts';
+import { NetlinkDecodeError } from './errors.ts';
+
+const HEADER_LENGTH = 4;
+
+/** Rounds up to the next multiple of four (NLA_ALIGN, NLMSG_ALIGN). */
+export function align(length: number): number {
+  return (length + 3) & ~3;
+}
+
+/** One attribute with a value of raw bytes. */
+export function attribute(type: number, value: Uint8Array): Buffer {
+  const length = HEADER_LENGTH + value.length;
+  const bytes = Buffer.alloc(align(length));
+  bytes.writeUInt16LE(length, 0);
+  bytes.writeUInt16LE(type, 2);
+  bytes.set(value, HEADER_LENGTH);
+  return bytes;
+}
+
+/** An unsigned byte. */
+export function u8Attribute(type: number, value: number): Buffer {
+  return attribute(type, Uint8Array.of(value));
+}
+
+/** Four bytes in host order. */
+export function u32Attribute(type: number, value: number): Buffer {
+  return attribute(type, u32(value));
+}
+
+/** Four bytes in network order, as nf_tables has them. */
+export function u32BigEndianAttribute(type: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value | 0);
+  return attribute(type, bytes);
+}
+
+/** A string with its terminating zero byte. */
+export function textAttribute(type: number, value: string): Buffer {
+  return attribute(type, Buffer.from(`${value}\0`));
+}
+
+/** Attributes within an attribute, flagged as nested (nf_tables insists on the flag). */
+export function nestedAttribute(type: number, children: readonly Uint8Array[]): Buffer {
+  return attribute(type | NLA_F_NESTED, Buffer.concat(children));
+}
+
+/** Attributes within an attribute without the flag, as iproute2 sends them to rtnetlink. */
+export function plainNestedAttribute(type: number, children: readonly Uint8Array[]): Buffer {
+  return attribute(type, Buffer.concat(children));
+}
+
+/** Four bytes in host order, without an attribute around them. */
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value >>> 0);
+  return bytes;
+}
+
+/** One decoded attribute; the flags are taken off the type. */
+export interface DecodedAttribute {
+  readonly type: number;
+  readonly value: Buffer;
+}
+
+/** All attributes in order. Throws `NetlinkDecodeError` when a length points outside the bytes. */
+export function decodeAttributeList(bytes: Buffer): readonly DecodedAttribute[] {
+  const found: DecodedAttribute[] = [];
+  let offset = 0;
+  while (bytes.length - offset >= HEADER_LENGTH) {
+    const length = bytes.readUInt16LE(offset);
+    if (length < HEADER_LENGTH || offset + length > bytes.length) {
+      throw new NetlinkDecodeError(`attribute at ${offset} claims ${length} bytes of ${bytes.length - offset}`);
+    }
+    const type = bytes.readUInt16LE(offset + 2) & NLA_TYPE_MASK;
+    found.push({ type, value: bytes.subarray(offset + HEADER_LENGTH, offset + length) });
+    offset += align(length);
+  }
+  return found;
+}
+
+/** Attributes by type; of several with the same type the last one counts, as in the kernel's nla_parse. */
+export function decodeAttributes(bytes: Buffer): ReadonlyMap<number, Buffer> {
+  return new Map(decodeAttributeList(bytes).map(({ type, value }) => [type, value]));
+}
+
+/** A host-order u32, or undefined if the attribute is missing. Throws if it is shorter than four bytes. */
+export function readU32(attributes: ReadonlyMap<number, Buffer>, type: number): number | undefined {
+  const value = attributes.get(type);
+  if (value === undefined) return undefined;
+  if (value.length < 4) throw new NetlinkDecodeError(`attribute ${type} has ${value.length} bytes, expected 4`);
+  return value.readUInt32LE(0);
+}
+
+/** A byte, or undefined if the attribute is missing or empty. */
+export function readU8(attributes: ReadonlyMap<number, Buffer>, type: number): number | undefined {
+  return attributes.get(type)?.at(0);
+}
+
+/** Text up to the first zero byte; undefined if the attribute is missing. */
+export function readText(attributes: ReadonlyMap<number, Buffer>, type: number): string | undefined {
+  const value = attributes.get(type);
+  if (value === undefined) return undefined;
+  const end = value.indexOf(0);
+  return value.toString('utf8', 0, end < 0 ? value.length : end);
+}

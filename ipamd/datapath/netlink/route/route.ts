@@ -1,0 +1,115 @@
+/**
+ * Routes: linux/rtnetlink.h, struct rtmsg {u8 family, dstLength, srcLength, tos, table, protocol, scope, type, u32 flags}.
+ * Pure. A table above 255 is given in RTA_TABLE only.
+ */
+import { ipv4Bytes, ipv4Text } from '../../ipv4.ts';
+import { attribute, decodeAttributes, readU32, u32Attribute } from '../attributes.ts';
+import { AF_INET, NLM_F, RTA, RTM, RTN_UNICAST, RTNH_F_ONLINK } from '../constants.ts';
+import { NetlinkDecodeError } from '../errors.ts';
+import type { NetlinkRequest } from '../message.ts';
+
+const HEADER_LENGTH = 12;
+
+/** A unicast IPv4 route. */
+export interface Route {
+  /** `0.0.0.0` with length 0 is the default route. */
+  readonly destination: string;
+  readonly prefixLength: number;
+  readonly table: number;
+  readonly protocol: number;
+  readonly scope: number;
+  /** Interface index; 0 if the route has none. */
+  readonly link: number;
+  readonly gateway?: string | undefined;
+  readonly preferredSource?: string | undefined;
+  /** The gateway counts as a neighbour on the link although no address there covers it. */
+  readonly onlink?: boolean;
+}
+
+function header(route: Pick<Route, 'prefixLength' | 'table' | 'protocol' | 'scope' | 'onlink'>, type: number): Buffer {
+  const bytes = Buffer.alloc(HEADER_LENGTH);
+  bytes.set([
+    AF_INET,
+    route.prefixLength,
+    0,
+    0,
+    route.table < 256 ? route.table : 0,
+    route.protocol,
+    route.scope,
+    type,
+  ]);
+  bytes.writeUInt32LE(route.onlink === true ? RTNH_F_ONLINK : 0, 8);
+  return bytes;
+}
+
+function encode(route: Route): Buffer {
+  return Buffer.concat([
+    header(route, RTN_UNICAST),
+    ...(route.prefixLength === 0 ? [] : [attribute(RTA.destination, ipv4Bytes(route.destination))]),
+    u32Attribute(RTA.table, route.table),
+    ...(route.gateway === undefined ? [] : [attribute(RTA.gateway, ipv4Bytes(route.gateway))]),
+    ...(route.preferredSource === undefined ? [] : [attribute(RTA.preferredSource, ipv4Bytes(route.preferredSource))]),
+    ...(route.link === 0 ? [] : [u32Attribute(RTA.outInterface, route.link)]),
+  ]);
+}
+
+/** The route in the words of `ip route`, for messages and comparison. */
+export function routeText(route: Route): string {
+  const destination = route.prefixLength === 0 ? 'default' : `${route.destination}/${route.prefixLength}`;
+  const via = route.gateway === undefined ? '' : ` via ${route.gateway}`;
+  const source = route.preferredSource === undefined ? '' : ` src ${route.preferredSource}`;
+  return `${destination}${via} dev #${route.link}${source} table ${route.table} proto ${route.protocol}`;
+}
+
+/** Adds a route or puts it in the place of the one with the same destination, table and metric. */
+export function replaceRoute(route: Route): NetlinkRequest {
+  return {
+    type: RTM.newRoute,
+    flags: NLM_F.create | NLM_F.replace,
+    body: encode(route),
+    what: `route replace ${routeText(route)}`,
+  };
+}
+
+/** Removes exactly this route; absence is fine. */
+export function deleteRoute(route: Route): NetlinkRequest {
+  return {
+    type: RTM.delRoute,
+    flags: 0,
+    body: encode(route),
+    what: `route del ${routeText(route)}`,
+    tolerate: ['ESRCH', 'ENODEV'],
+  };
+}
+
+/** Asks for the IPv4 routes of one protocol number; table 0: of all tables. A table that does not exist has none. */
+export function dumpRoutes(protocol: number, table: number): NetlinkRequest {
+  const bytes = header({ prefixLength: 0, table: 0, protocol, scope: 0 }, 0);
+  const body = table === 0 ? bytes : Buffer.concat([bytes, u32Attribute(RTA.table, table)]);
+  return {
+    type: RTM.getRoute,
+    flags: 0,
+    body,
+    what: `route show table ${table} proto ${protocol}`,
+    tolerate: ['ENOENT'],
+  };
+}
+
+/** Reads the body of RTM_NEWROUTE. Throws `NetlinkDecodeError`. */
+export function decodeRoute(body: Buffer): Route {
+  if (body.length < HEADER_LENGTH) throw new NetlinkDecodeError(`route message of ${body.length} bytes`);
+  const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
+  const gateway = attributes.get(RTA.gateway);
+  const source = attributes.get(RTA.preferredSource);
+  return {
+    destination: ipv4Text(attributes.get(RTA.destination) ?? Buffer.alloc(4)),
+    prefixLength: body.readUInt8(1),
+    table: readU32(attributes, RTA.table) ?? body.readUInt8(4),
+    protocol: body.readUInt8(5),
+    scope: body.readUInt8(6),
+    link: readU32(attributes, RTA.outInterface) ?? 0,
+    gateway: gateway === undefined ? undefined : ipv4Text(gateway),
+    preferredSource: source === undefined ? undefined : ipv4Text(source),
+    onlink: (body.readUInt32LE(8) & RTNH_F_ONLINK) !== 0,
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * The only file with native calls: sockets of family AF_NETLINK, and setns(2). Between the two setns calls of
+ * `withinNamespace` there is no await, callback or thread-pool job, because libuv's threads are created lazily and
+ * inherit the namespace of the thread that creates them (the pool is warmed first for the same reason).
+ */
+import { closeSync, constants, openSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { constants as osConstants, endianness } from 'node:os';
+import koffi from 'koffi';
+import {
+  NETLINK_ADD_MEMBERSHIP,
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  SOL_NETLINK,
+} from './constants.ts';
+import { errnoName, NetlinkError } from './errors.ts';
+import type { NetlinkSocket } from './exchange.ts';
+
+/** sys/socket.h, sched.h, poll.h, fcntl.h. */
+const AF_NETLINK = 16;
+const SOCK_RAW_CLOEXEC = 3 | 0x80000;
+const SOL_SOCKET = 1;
+const SO_RCVBUFFORCE = 33;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+const CLONE_NEWNET = 0x40000000;
+const O_CLOEXEC = 0x80000;
+const POLLIN = 1;
+const INFINITE = -1;
+
+/** A dump's datagram is at most 32 KiB (netlink_dump in af_netlink.c); a request's error may quote the request. */
+const RECEIVE_BUFFER_BYTES = 256 * 1024;
+/** Room for bursts of link events while the listener is busy. */
+const MULTICAST_BUFFER_BYTES = 4 * 1024 * 1024;
+
+const libc = koffi.load(null);
+const socketCall: (domain: number, type: number, protocol: number) => number = libc.func('int socket(int, int, int)');
+const bindCall: (fd: number, address: Uint8Array, length: number) => number = libc.func(
+  'int bind(int, void *, uint32)',
+);
+const setsockoptCall: (fd: number, level: number, name: number, value: Uint8Array, length: number) => number =
+  libc.func('int setsockopt(int, int, int, void *, uint32)');
+const sendCall = libc.func('int64_t send(int, void *, size_t, int)');
+const recvCall: (fd: number, bytes: Uint8Array, length: number, flags: number) => number = libc.func(
+  'int64_t recv(int, void *, size_t, int)',
+);
+const setnsCall: (fd: number, kind: number) => number = libc.func('int setns(int, int)');
+const pollCall: (entries: Uint8Array, count: number, timeoutMs: number) => number = libc.func(
+  'int poll(void *, size_t, int)',
+);
+const pipeCall: (fds: Uint8Array, flags: number) => number = libc.func('int pipe2(void *, int)');
+
+function failure(request: string): NetlinkError {
+  return new NetlinkError(errnoName(koffi.errno()), request);
+}
+
+/** A netlink socket with a lifetime. All calls but `sendInThreadPool` are synchronous and never wait. */
+export interface OpenNetlinkSocket extends NetlinkSocket, Disposable {
+  readonly fd: number;
+  /** Sends from a thread of libuv's pool, for requests that wait in the kernel (RTM_DELLINK waits for RCU). */
+  sendInThreadPool(bytes: Uint8Array): Promise<void>;
+  close(): void;
+}
+
+/** How to open a netlink socket. */
+export interface NetlinkOptions {
+  readonly family: 'route' | 'netfilter';
+  /** Multicast groups to join (RTNLGRP_*). */
+  readonly groups?: readonly number[];
+}
+
+/** Opens a socket in the namespace that the calling thread is in now. Throws `NetlinkError`. */
+export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
+  const protocol = options.family === 'route' ? NETLINK_ROUTE : NETLINK_NETFILTER;
+  const fd = socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
+  if (fd < 0) throw failure(`open a netlink socket (${options.family})`);
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF_NETLINK, 0);
+    if (bindCall(fd, address, address.length) !== 0) throw failure('bind a netlink socket');
+    // Kernels before 4.12 and 4.20 lack these two; error texts and dump filters are then missing, nothing else.
+    setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    if (options.family === 'route') setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    for (const group of options.groups ?? []) {
+      if (setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group) !== 0) throw failure(`join netlink group ${group}`);
+      setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, MULTICAST_BUFFER_BYTES);
+    }
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  return socketOf(fd);
+}
+
+function setOption(fd: number, level: number, name: number, value: number): number {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return setsockoptCall(fd, level, name, bytes, bytes.length);
+}
+
+/** One buffer for all sockets: a datagram is copied out before the next call. */
+const receiveBuffer = Buffer.alloc(RECEIVE_BUFFER_BYTES);
+
+/** The next datagram of a descriptor; undefined if none is queued. Throws ENOBUFS when the kernel had to drop some. */
+export function receiveFrom(fd: number): Buffer | undefined {
+  const length = recvCall(fd, receiveBuffer, receiveBuffer.length, MSG_DONTWAIT | MSG_TRUNC);
+  if (length < 0) {
+    const errno = koffi.errno();
+    if (errno === osConstants.errno.EAGAIN) return undefined;
+    throw new NetlinkError(errnoName(errno), 'receive from netlink');
+  }
+  if (length > receiveBuffer.length) throw new NetlinkError('EMSGSIZE', `receive a datagram of ${length} bytes`);
+  return Buffer.from(receiveBuffer.subarray(0, length));
+}
+
+function socketOf(fd: number): OpenNetlinkSocket {
+  let sequence = 0;
+  let open = true;
+  const close = (): void => {
+    if (open) closeSync(fd);
+    open = false;
+  };
+  return {
+    fd,
+    send: (bytes) => {
+      if (sendCall(fd, bytes, bytes.length, 0) !== bytes.length) throw failure('send to netlink');
+    },
+    sendInThreadPool: (bytes) =>
+      new Promise((resolve, reject) => {
+        sendCall.async(fd, bytes, bytes.length, 0, (error: Error | null, sent: number) => {
+          if (error === null && sent === bytes.length) resolve();
+          // The errno stays with the pool's thread; EIO stands for it.
+          else reject(new NetlinkError('EIO', 'send to netlink in the background', error?.message));
+        });
+      }),
+    receive: () => receiveFrom(fd),
+    nextSequence: () => (sequence = (sequence + 1) >>> 0),
+    close,
+    [Symbol.dispose]: close,
+  };
+}
+
+/** A reference to a network namespace, by which threads can enter it. Keeps the namespace alive until closed. */
+export interface NamespaceHandle extends Disposable {
+  readonly fd: number;
+  readonly path: string;
+}
+
+/** Opens a namespace path. Throws what `openSync` throws; O_NONBLOCK, so that a FIFO in its place cannot hang us. */
+export function openNamespace(path: string): NamespaceHandle {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | O_CLOEXEC);
+  return { fd, path, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** The namespace of the calling thread. */
+export function currentNamespace(): NamespaceHandle {
+  return openNamespace('/proc/thread-self/ns/net');
+}
+
+/**
+ * Runs a synchronous function with this thread inside another network namespace. Throws `NetlinkError` EINVAL if the
+ * handle is no network namespace. If the way back fails, the process ends: a thread in the wrong namespace would program
+ * the wrong kernel tables.
+ */
+export function withinNamespace<T>(target: NamespaceHandle, home: NamespaceHandle, work: () => T): T {
+  if (setnsCall(target.fd, CLONE_NEWNET) !== 0) throw failure(`enter the network namespace ${target.path}`);
+  try {
+    return work();
+  } finally {
+    if (setnsCall(home.fd, CLONE_NEWNET) !== 0) process.abort();
+  }
+}
+
+/** Makes libuv create its threads now, in the daemon's own namespace. Must be awaited before the first `withinNamespace`. */
+export async function warmThreadPool(): Promise<void> {
+  if (endianness() !== 'LE') throw new Error('the netlink codec is for little-endian machines');
+  const threads = Math.max(4, Number(process.env['UV_THREADPOOL_SIZE'] ?? 4) || 4);
+  await Promise.all(Array.from({ length: threads }, () => access('/')));
+}
+
+/** A pipe whose writing end wakes a `waitReadable` on the reading end. */
+export function openPipe(): { readonly readEnd: number; readonly writeEnd: number } {
+  const fds = Buffer.alloc(8);
+  if (pipeCall(fds, O_CLOEXEC) !== 0) throw failure('make a pipe');
+  return { readEnd: fds.readInt32LE(0), writeEnd: fds.readInt32LE(4) };
+}
+
+/** Blocks the calling thread until one of the descriptors is readable; for worker threads only. Says which are. */
+export function waitReadable(fds: readonly number[]): readonly boolean[] {
+  const entries = Buffer.alloc(8 * fds.length);
+  fds.forEach((fd, index) => {
+    entries.writeInt32LE(fd, 8 * index);
+    entries.writeInt16LE(POLLIN, 8 * index + 4);
+  });
+  const ready = pollCall(entries, fds.length, INFINITE);
+  if (ready < 0 && koffi.errno() !== osConstants.errno.EINTR) throw failure('poll');
+  return fds.map((_, index) => ready > 0 && entries.readInt16LE(8 * index + 6) !== 0);
+}
