@@ -1,0 +1,65 @@
+/** Why an ADD got no address before its deadline: the planner's or the cloud's reason, never just "failed". */
+import { CloudError } from '#cloud/errors.ts';
+import { CNI_CODE, CniError, type CniErrorName } from '#cni/spec/errors.ts';
+import { explain } from '#warm-pool/explain.ts';
+import type { Explanation, ReasonCode, Snapshot } from '#warm-pool/model.ts';
+import type { HandlerContext } from './handlers/context.ts';
+import { toCniError } from './to-cni-error.ts';
+
+const BY_REASON: Readonly<Partial<Record<ReasonCode, CniErrorName>>> = {
+  'subnet-exhausted': 'subnet-exhausted',
+  'no-free-prefix': 'subnet-exhausted',
+  'interface-limit': 'interface-limit',
+  'address-limit': 'interface-limit',
+  'max-pods-reached': 'interface-limit',
+};
+
+export function whyNoAddress(context: Pick<HandlerContext, 'refusals' | 'pool'>): CniError {
+  const { total, assigned, cooling } = context.pool.summary();
+  const figures = `${assigned} of ${total} addresses on this node are in use, ${cooling} are cooling down`;
+  // While growth is denied, what the plan refuses beyond it is no news: the permission is what is missing.
+  const { lastCloudError } = context.pool;
+  const denied = lastCloudError instanceof CloudError && lastCloudError.code === 'denied';
+  if (denied) return afterCloudError('cloud-denied', lastCloudError.message, figures);
+  const refusals = context.refusals();
+  for (const { why } of refusals) {
+    const name = BY_REASON[why.reason];
+    if (name !== undefined)
+      return new CniError(name, `no address for this pod: ${sentence(why, context.pool.snapshot())}`, figures);
+  }
+  if (lastCloudError !== undefined) {
+    const { code, msg } = toCniError(lastCloudError);
+    return afterCloudError(
+      code === CNI_CODE['cloud-unavailable'] ? 'cloud-unavailable' : 'try-again-later',
+      msg,
+      figures,
+    );
+  }
+  return new CniError(
+    'try-again-later',
+    'no address for this pod yet: addresses are on their way but did not arrive before the deadline',
+    figures,
+  );
+}
+
+function afterCloudError(name: CniErrorName, message: string, figures: string): CniError {
+  return new CniError(name, `no address for this pod: the last cloud call failed: ${message}`, figures);
+}
+
+/** The planner's sentence, with what an operator must look up: which subnet, and which limit where several end at the same number. */
+function sentence(why: Explanation, { limits, mode, subnets }: Pick<Snapshot, 'limits' | 'mode' | 'subnets'>): string {
+  if (why.reason === 'subnet-exhausted' || why.reason === 'no-free-prefix') {
+    return `${explain(why)} Subnet: ${subnets.map(({ id, cidr }) => `${id} (${cidr})`).join(', ')}.`;
+  }
+  const perInterface = limits.ipv4PerInterface - 1;
+  const capacity = limits.maxInterfaces * perInterface * (mode === 'prefix' ? 16 : 1);
+  // WELLSPRING_MAX_PODS is not what holds this node back, so raising it is no advice.
+  if (why.reason === 'max-pods-reached' && limits.maxPods >= capacity) {
+    const missing = why.inputs['waiting'] ?? 1;
+    return explain({
+      reason: 'interface-limit',
+      inputs: { missing, maxInterfaces: limits.maxInterfaces, perInterface },
+    });
+  }
+  return explain(why);
+}

@@ -1,0 +1,163 @@
+/**
+ * What the journal says, record by record, and the state that a list of records amounts to. Pure.
+ *
+ * One line for each record: eight hex digits of CRC-32, a space, JSON, a newline. Lines stand alone: a torn or damaged
+ * one is left out and counted, the others hold.
+ */
+import { crc32 } from 'node:zlib';
+import { attachmentKey } from '#warm-pool/ledger.ts';
+import type { Action, Assignment, Attachment, CoolDown, NetworkInterface } from '#warm-pool/model.ts';
+import type { InstanceIdentity, InstanceTypeDescription } from '#cloud/provider.ts';
+
+export const JOURNAL_VERSION = 1;
+
+/** What is kept of an assignment beside the ledger's own data: enough to unplug it after a restart. */
+export interface StoredAssignment extends Assignment {
+  readonly hostIfName: string;
+  readonly netns: string;
+}
+
+export type JournalRecord =
+  /** First record of every daemon start. Another boot_id than before makes every attachment void. */
+  | { readonly kind: 'start'; readonly version: number; readonly bootId: string; readonly at: number }
+  | { readonly kind: 'node'; readonly identity: InstanceIdentity; readonly instanceType: InstanceTypeDescription }
+  /** The interface as it is now; replaces what was said of it before. */
+  | { readonly kind: 'interface'; readonly networkInterface: NetworkInterface; readonly subnetCidr: string }
+  | { readonly kind: 'interface-gone'; readonly interfaceId: string }
+  | { readonly kind: 'assign'; readonly assignment: StoredAssignment }
+  | { readonly kind: 'unassign'; readonly attachment: Attachment; readonly coolDown: CoolDown }
+  | { readonly kind: 'cool-down'; readonly coolDown: CoolDown }
+  /** Written before a call that creates something, so that a crash before its answer can be resolved. */
+  | { readonly kind: 'intent'; readonly intent: Intent }
+  | { readonly kind: 'intent-done'; readonly intentId: string };
+
+export interface Intent {
+  readonly id: string;
+  readonly action: Action;
+  readonly at: number;
+}
+
+export interface StoredInterface {
+  readonly networkInterface: NetworkInterface;
+  readonly subnetCidr: string;
+}
+
+export interface JournalState {
+  readonly bootId: string | undefined;
+  readonly identity: InstanceIdentity | undefined;
+  readonly instanceType: InstanceTypeDescription | undefined;
+  readonly interfaces: ReadonlyMap<string, StoredInterface>;
+  readonly assignments: ReadonlyMap<string, StoredAssignment>;
+  readonly coolDowns: ReadonlyMap<string, CoolDown>;
+  readonly intents: ReadonlyMap<string, Intent>;
+}
+
+export function encodeRecord(record: JournalRecord): string {
+  const json = JSON.stringify(record);
+  return `${checksum(json)} ${json}\n`;
+}
+
+/** Decodes a whole journal. `damaged` counts lines that could not be read, a torn last line included. */
+export function decodeJournal(text: string): { readonly records: readonly JournalRecord[]; readonly damaged: number } {
+  const records: JournalRecord[] = [];
+  let damaged = 0;
+  for (const line of text.split('\n')) {
+    if (line === '') continue;
+    const record = decodeLine(line);
+    if (record === undefined) damaged += 1;
+    else records.push(record);
+  }
+  return { records, damaged };
+}
+
+function decodeLine(line: string): JournalRecord | undefined {
+  const json = line.slice(9);
+  if (line[8] !== ' ' || checksum(json) !== line.slice(0, 8)) return undefined;
+  try {
+    return JSON.parse(json) as JournalRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+function checksum(text: string): string {
+  return crc32(text).toString(16).padStart(8, '0');
+}
+
+/** Plays the records in order. */
+export function replay(records: readonly JournalRecord[]): JournalState {
+  const state = {
+    bootId: undefined as string | undefined,
+    identity: undefined as InstanceIdentity | undefined,
+    instanceType: undefined as InstanceTypeDescription | undefined,
+    interfaces: new Map<string, StoredInterface>(),
+    assignments: new Map<string, StoredAssignment>(),
+    coolDowns: new Map<string, CoolDown>(),
+    intents: new Map<string, Intent>(),
+  };
+  // An address in somebody's hands does not rest, whoever had it before.
+  const rest = (coolDown: CoolDown) => {
+    const held = [...state.assignments.values()].some(({ address }) => address === coolDown.address);
+    if (!held) state.coolDowns.set(coolDown.address, coolDown);
+  };
+  for (const record of records) {
+    switch (record.kind) {
+      case 'start':
+        state.bootId = record.bootId;
+        break;
+      case 'node':
+        state.identity = record.identity;
+        state.instanceType = record.instanceType;
+        break;
+      case 'interface': {
+        const { networkInterface, subnetCidr } = record;
+        state.interfaces.set(networkInterface.id, { networkInterface, subnetCidr });
+        break;
+      }
+      case 'interface-gone':
+        state.interfaces.delete(record.interfaceId);
+        break;
+      case 'assign':
+        // A release whose record could not be written (a full disk) is implied by the next assignment of the address.
+        for (const [key, other] of state.assignments) {
+          if (other.address === record.assignment.address) state.assignments.delete(key);
+        }
+        state.assignments.set(attachmentKey(record.assignment.attachment), record.assignment);
+        state.coolDowns.delete(record.assignment.address);
+        break;
+      case 'unassign':
+        state.assignments.delete(attachmentKey(record.attachment));
+        rest(record.coolDown);
+        break;
+      case 'cool-down':
+        rest(record.coolDown);
+        break;
+      case 'intent':
+        state.intents.set(record.intent.id, record.intent);
+        break;
+      case 'intent-done':
+        state.intents.delete(record.intentId);
+        break;
+      default:
+        record satisfies never;
+    }
+  }
+  return state;
+}
+
+/** The shortest journal that amounts to this state; cool-downs that are over are left out. */
+export function compact(state: JournalState, now: number): readonly JournalRecord[] {
+  const records: JournalRecord[] = [];
+  if (state.bootId !== undefined)
+    records.push({ kind: 'start', version: JOURNAL_VERSION, bootId: state.bootId, at: now });
+  if (state.identity !== undefined && state.instanceType !== undefined) {
+    records.push({ kind: 'node', identity: state.identity, instanceType: state.instanceType });
+  }
+  for (const stored of state.interfaces.values()) records.push({ kind: 'interface', ...stored });
+  for (const coolDown of state.coolDowns.values()) {
+    if (coolDown.until > now) records.push({ kind: 'cool-down', coolDown });
+  }
+  for (const assignment of state.assignments.values()) records.push({ kind: 'assign', assignment });
+  for (const intent of state.intents.values()) records.push({ kind: 'intent', intent });
+  return records;
+}
