@@ -1,0 +1,37 @@
+/** What a figure belongs to: the machine, and the versions that ran on it. */
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import type { CniBinary } from '#tools/build-cni.ts';
+
+export interface Machine {
+  readonly processors: number;
+  readonly model: string;
+  readonly memoryMb: number;
+  readonly kernel: string;
+  /** One-minute load when the benchmarks began: figures of a busy machine are ratios at best. */
+  readonly loadAtStart: number;
+}
+
+export interface Versions {
+  readonly wellspring: string;
+  readonly node: string;
+  readonly cniBinary: { readonly kind: string; readonly bytes: number };
+}
+
+export function machine(): Machine {
+  const processors = cpus();
+  return {
+    processors: processors.length,
+    model: processors[0]?.model ?? 'unknown',
+    memoryMb: Math.round(totalmem() / 2 ** 20),
+    kernel: release(),
+    loadAtStart: Number((loadavg()[0] ?? 0).toFixed(2)),
+  };
+}
+
+export function versions({ kind, bytes }: CniBinary): Versions {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  return { wellspring: version, node: process.version, cniBinary: { kind, bytes } };
+}

@@ -1,0 +1,151 @@
+/** `npm run bench`: figures of this machine. A figure is never a failure; what cannot be measured is. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { enterPrivateNetwork, type Isolation, isolationCommand } from '#cloud/emulator/fabric/isolate.ts';
+import { table } from '#ipamd/ctl/table.ts';
+import { provideCniBinary } from '#tools/build-cni.ts';
+import { addPart } from './add.ts';
+import { daemonPart } from './daemon.ts';
+import type { Figure } from './figures.ts';
+import { growthPart } from './growth.ts';
+import { journalPart } from './journal.ts';
+import { machine, versions } from './machine.ts';
+import type { Part } from './part.ts';
+
+const PARTS: Readonly<Record<string, Part>> = {
+  add: addPart,
+  daemon: daemonPart,
+  growth: growthPart,
+  journal: journalPart,
+};
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Set in the process that already runs in a network namespace of its own. */
+const ISOLATED = 'WELLSPRING_BENCH_ISOLATED';
+
+const HELP = `npm run bench [-- --json] [--only PART]
+
+Measures on this machine and prints percentiles; about two minutes in all.
+
+${Object.entries(PARTS)
+  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .join('\n')}
+
+  --only PART   this part alone; may be given more than once
+  --json        one JSON document on standard output: machine, versions, results of {id, unit, n, p10, p50, p99}
+
+What belongs together is measured in turn, sample by sample: on a busy machine read the ratios and p10.
+`;
+
+class UsageError extends Error {}
+
+async function main(): Promise<number> {
+  const { json, only, help } = options();
+  if (help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const isolation = process.env[ISOLATED];
+  if (isolation === undefined) return isolate();
+  enterPrivateNetwork({ kind: isolation as Isolation['kind'] });
+  const report = await measure(only);
+  process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : render(report));
+  return 0;
+}
+
+function options(): { readonly json: boolean; readonly only: readonly string[]; readonly help: boolean } {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        only: { type: 'string', multiple: true, default: Object.keys(PARTS) },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+  const unknown = values.only.filter((name) => !Object.hasOwn(PARTS, name));
+  if (unknown.length > 0)
+    throw new UsageError(`there is no part ${unknown.join(', ')}; there are: ${Object.keys(PARTS).join(', ')}`);
+  return values;
+}
+
+interface Report {
+  readonly machine: ReturnType<typeof machine>;
+  readonly versions: ReturnType<typeof versions>;
+  readonly results: readonly Figure[];
+}
+
+async function measure(only: readonly string[]): Promise<Report> {
+  const stop = new AbortController();
+  for (const signal of SIGNALS) process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  const cni = await provideCniBinary({ log: say });
+  const about = machine();
+  const workDirectory = await mkdtemp(join(tmpdir(), 'wellspring-bench-'));
+  const results: Figure[] = [];
+  try {
+    for (const name of only) {
+      const part = PARTS[name];
+      say(`${name}: ${part?.about ?? ''}`);
+      results.push(...((await part?.run({ cniBinary: cni.path, workDirectory, say, signal: stop.signal })) ?? []));
+    }
+  } finally {
+    await rm(workDirectory, { recursive: true, force: true });
+  }
+  return { machine: about, versions: versions(cni), results };
+}
+
+/** Runs this program again in namespaces of its own; whatever it makes there goes when it ends. */
+function isolate(): Promise<number> {
+  const { command, args, kind, why } = isolationCommand();
+  say(why);
+  const child = spawn(command, [...args, process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
+    stdio: 'inherit',
+    env: { ...process.env, [ISOLATED]: kind },
+  });
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) => resolve(code ?? 1));
+  });
+}
+
+function render({ machine: about, versions: ran, results }: Report): string {
+  const rows = table(
+    [
+      ['FIGURE', 'id'],
+      ['UNIT', 'unit'],
+      ['N', 'n'],
+      ['P10', 'p10'],
+      ['P50', 'p50'],
+      ['P99', 'p99'],
+    ],
+    results.map((result) => ({ ...result })),
+  );
+  const { kind, bytes } = ran.cniBinary;
+  return [
+    rows,
+    `${about.processors} x ${about.model}, ${about.memoryMb} MB, Linux ${about.kernel}, load ${about.loadAtStart} at the start`,
+    `Wellspring ${ran.wellspring}, Node ${ran.node}, CNI binary ${kind} of ${bytes} bytes`,
+    '',
+  ].join('\n');
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+main().then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    // What a signal ends reports that it was aborted; why is in the cause.
+    const cause = error instanceof Error && error.name === 'AbortError' ? error.cause : error;
+    say(cause instanceof Error ? cause.message : String(cause));
+    if (error instanceof UsageError) say(`\n${HELP}`);
+    process.exit(error instanceof UsageError ? 2 : 1);
+  },
+);
