@@ -31,6 +31,8 @@ const SENTENCES: Readonly<Record<ReasonCode, (inputs: Inputs) => string>> = {
     `The pool has ${count(i, 'free', 'free address')}, more than WARM_PREFIX_TARGET=${i['warmPrefixTarget']} keeps.`,
   'wrong-mode': (i) =>
     `${count(i, 'blocks', 'unused block')} left over from the other allocation mode; the node is in ${i['mode']} mode.`,
+  'interface-excluded': (i) =>
+    `${i['interfaceId']} is in ${i['subnetId']}, which is excluded from pods, and holds ${count(i, 'idle', 'address')} that no pod uses.`,
   'interface-limit': (i) =>
     `${count(i, 'missing', 'more block')} needed, but all ${say(i, 'maxInterfaces')} interfaces this node may have are attached and full ` +
     `(${say(i, 'perInterface')} each): use a larger instance type, raise MAX_ENI if it is set, or turn on prefix delegation.`,

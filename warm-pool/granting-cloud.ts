@@ -3,23 +3,10 @@
  * day of one kind, subnets without a free /28. Pure: each step returns the ledger that follows.
  */
 
-import { formatIpv4, ipv4 } from './address.ts';
-import {
-  assign,
-  type Ledger,
-  snapshot,
-  unassign,
-  withBlocks,
-  withInFlight,
-  withInterface,
-  withoutBlocks,
-  withoutInFlight,
-  withoutInterface,
-  withPhase,
-  withSubnetBackOff,
-  withSubnets,
-} from './ledger.ts';
-import type { Action, AddressBlock, Attachment, NetworkInterface, Plan, WarmTargets } from './model.ts';
+import { ipv4 } from './address.ts';
+import { type AddressSpace, blocksIn, withEffect } from './effects.ts';
+import { assign, type Ledger, snapshot, unassign, withInFlight, withoutInFlight, withSubnetBackOff } from './ledger.ts';
+import type { Action, AddressBlock, Attachment, Plan, WarmTargets } from './model.ts';
 import { plan } from './plan.ts';
 
 /** A node, the cloud around it, and the pods that wait for an address. */
@@ -36,18 +23,11 @@ export interface World {
 /** How long the daemon leaves a subnet alone after a refusal. */
 export const BACK_OFF_MS = 120_000;
 
-const SINGLES = ipv4('10.0.0.0');
-const PREFIXES = ipv4('10.128.0.0');
+const SPACE: AddressSpace = { singles: ipv4('10.0.0.0'), prefixes: ipv4('10.128.0.0') };
 
 /** Addresses nobody ever had: /32s and /28s come from two halves of 10.0.0.0/8. */
 export function freshBlocks(kind: AddressBlock['kind'], count: number, from: number): readonly AddressBlock[] {
-  return Array.from({ length: count }, (_, index) => ({
-    kind,
-    cidr:
-      kind === 'prefix'
-        ? `${formatIpv4(PREFIXES + 16 * (from + index))}/28`
-        : `${formatIpv4(SINGLES + from + index)}/32`,
-  }));
+  return blocksIn(SPACE, kind, count, from);
 }
 
 export function planOf(world: World, targets: WarmTargets): Plan {
@@ -113,66 +93,26 @@ function serve(world: World): World {
 }
 
 function effect(world: World, action: Action): World {
-  const { ledger } = world;
-  switch (action.kind) {
-    case 'create-interface': {
-      if (refuses(world, action.subnetId, action)) return backOff(world, action.subnetId);
-      const created = newInterface(world, action);
-      const ready = withPhase(withInterface(ledger, created), created.id, 'ready');
-      return spend(
-        { ...world, ledger: ready, made: world.made + 1 + action.count },
-        action.subnetId,
-        created.blocks,
-        1,
-      );
-    }
-    case 'assign': {
-      const host = ledger.interfaces.get(action.interfaceId);
-      if (host === undefined) return world;
-      const { subnetId } = host.networkInterface;
-      if (refuses(world, subnetId, action)) return backOff(world, subnetId);
-      const blocks = freshBlocks(action.mode, action.count, world.made);
-      const granted = withBlocks(ledger, action.interfaceId, blocks);
-      return spend({ ...world, ledger: granted, made: world.made + action.count }, subnetId, blocks, 0);
-    }
-    case 'release':
-      return { ...world, ledger: withoutBlocks(ledger, action.interfaceId, action.cidrs) };
-    case 'delete-interface':
-      return { ...world, ledger: withoutInterface(ledger, action.interfaceId) };
-  }
+  if (action.kind === 'release' || action.kind === 'delete-interface') return granted(world, action, []);
+  const subnetId =
+    action.kind === 'create-interface'
+      ? action.subnetId
+      : world.ledger.interfaces.get(action.interfaceId)?.networkInterface.subnetId;
+  if (subnetId === undefined) return world;
+  if (action.mode === 'prefix' && world.fragmented.has(subnetId)) return backOff(world, subnetId);
+  return granted(world, action, freshBlocks(action.mode, action.count, world.made));
 }
 
-function newInterface(world: World, action: Extract<Action, { kind: 'create-interface' }>): NetworkInterface {
-  const id = `eni-${world.made}`;
+function granted(world: World, action: Action, blocks: readonly AddressBlock[]): World {
+  const { ledger, made, now } = world;
+  const grant = { interfaceId: `eni-${made}`, primaryAddress: '172.31.0.4', blocks, at: now };
   return {
-    id,
-    subnetId: action.subnetId,
-    mac: '02:00:00:00:00:01',
-    primaryAddress: '10.0.0.4',
-    isPrimary: false,
-    deviceIndex: action.deviceIndex,
-    networkCardIndex: action.networkCardIndex,
-    attachmentId: `${id}-attach`,
-    phase: 'attaching',
-    managed: true,
-    since: world.now,
-    blocks: freshBlocks(action.mode, action.count, world.made),
+    ...world,
+    ledger: withEffect(ledger, action, grant),
+    made: made + blocks.length + (action.kind === 'create-interface' ? 1 : 0),
   };
-}
-
-function refuses(world: World, subnetId: string, action: { readonly mode: AddressBlock['kind'] }): boolean {
-  return action.mode === 'prefix' && world.fragmented.has(subnetId);
 }
 
 function backOff(world: World, subnetId: string): World {
   return { ...world, ledger: withSubnetBackOff(world.ledger, subnetId, 'prefix', world.now + BACK_OFF_MS) };
-}
-
-/** The subnet's count of available addresses is read anew after each grant. */
-function spend(world: World, subnetId: string, blocks: readonly AddressBlock[], primaries: number): World {
-  const spent = primaries + blocks.reduce((total, block) => total + (block.kind === 'prefix' ? 16 : 1), 0);
-  const subnets = [...world.ledger.subnets.values()].map((subnet) =>
-    subnet.id === subnetId ? { ...subnet, availableAddresses: subnet.availableAddresses - spent } : subnet,
-  );
-  return { ...world, ledger: withSubnets(world.ledger, subnets) };
 }

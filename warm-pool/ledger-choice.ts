@@ -22,10 +22,10 @@ export function usableKinds(ledger: Ledger, state: InterfaceState, now: number):
   return hostingKinds(ledger.config.mode, ledger.subnets.get(state.networkInterface.subnetId), now);
 }
 
-/** Addresses of an interface that can be given out now: none unless it is ready, managed and not about to go. */
+/** Addresses of an interface that can be given out now: none unless it is ready, managed, not excluded, not about to go. */
 export function usableFree(ledger: Ledger, state: InterfaceState, now: number): number {
-  const { id, phase, managed } = state.networkInterface;
-  if (phase !== 'ready' || !managed || ledger.leaving.interfaceIds.has(id)) return 0;
+  const { id, phase, managed, excludedFromPods } = state.networkInterface;
+  if (phase !== 'ready' || !managed || excludedFromPods === true || ledger.leaving.interfaceIds.has(id)) return 0;
   const kinds = usableKinds(ledger, state, now);
   const free = kinds.reduce((sum, kind) => sum + state.tally.free[kind], 0);
   return ledger.leaving.cidrs.size === 0 ? free : free - leavingFree(ledger.leaving, state, kinds);

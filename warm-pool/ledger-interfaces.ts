@@ -16,7 +16,7 @@ import { valuesOf, withEntry } from './sharded-map.ts';
 /**
  * Adds an interface, or replaces its description and its blocks. Assignments and cool-downs in blocks that stay are
  * kept; those in blocks that go become orphans (see `orphans`), and are taken up again should the address come back.
- * `since` of an interface that is known is never moved later.
+ * `since` of an interface that is known is never moved later; an exclusion is kept unless the description speaks of it.
  */
 export function withInterface(ledger: Ledger, networkInterface: NetworkInterface): Ledger {
   const known = ledger.interfaces.get(networkInterface.id);
@@ -25,7 +25,9 @@ export function withInterface(ledger: Ledger, networkInterface: NetworkInterface
   const kept = known?.blocks.filter((block) => named.has(block.use.block.cidr)) ?? [];
   const gone = known?.blocks.filter((block) => !named.has(block.use.block.cidr)) ?? [];
   const rest = gone.reduce((next, block) => setAside(next, block), ledger);
-  const placed = putInterface(rest, interfaceState({ ...networkInterface, since }, kept));
+  const excluded = networkInterface.excludedFromPods ?? known?.networkInterface.excludedFromPods;
+  const described = { ...networkInterface, since, ...(excluded === undefined ? {} : { excludedFromPods: excluded }) };
+  const placed = putInterface(rest, interfaceState(described, kept));
   return withBlocks(placed, networkInterface.id, networkInterface.blocks);
 }
 
@@ -44,6 +46,22 @@ export function withPhase(ledger: Ledger, id: string, phase: InterfacePhase): Le
   const state = ledger.interfaces.get(id);
   if (state === undefined) return ledger;
   return putInterface(ledger, interfaceState({ ...state.networkInterface, phase }, state.blocks));
+}
+
+/**
+ * Says of every interface whether it is excluded from hosting new pods; where `isExcluded` does not know (`undefined`),
+ * what was said before stays. The same ledger where nothing changes.
+ */
+export function withExclusions(
+  ledger: Ledger,
+  isExcluded: (networkInterface: NetworkInterface) => boolean | undefined,
+): Ledger {
+  return [...ledger.interfaces.values()].reduce((next, { networkInterface, blocks }) => {
+    const excludedFromPods = isExcluded(networkInterface);
+    if (excludedFromPods === undefined || excludedFromPods === (networkInterface.excludedFromPods ?? false))
+      return next;
+    return putInterface(next, interfaceState({ ...networkInterface, excludedFromPods }, blocks));
+  }, ledger);
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   withAssignment,
   withBlocks,
   withCoolDown,
+  withExclusions,
   withInFlight,
   withInterface,
   withoutBlocks,
@@ -330,4 +331,34 @@ describe('the choice of an address', () => {
     expect(another).toEqual({ kind: 'refused', reason: 'attachment-has-another' });
     expect(withAssignment(ledger, { ...told, attachment: attachment(1), address: '10.0.0.0' }).kind).toBe('restored');
   });
+
+  it('keeps an exclusion until it is lifted, over new descriptions and phases, and hosts nobody meanwhile', () => {
+    const pods = fc.integer({ min: 1, max: 12 });
+    fc.assert(
+      fc.property(pods, fc.nat(2), fc.nat(5), fc.boolean(), (count, which, described, silent) => {
+        const before = Array.from({ length: count }, (_, n) => n).reduce(step, node('address', [3, 3, 3]));
+        const held = assignments(before);
+        const excluded = withExclusions(before, ({ id }) =>
+          silent && id !== `eni-${which}` ? undefined : id === `eni-${which}`,
+        );
+        const fresh = freshBlocks('address', described, which * 100 + 50);
+        const blocks = [...freshBlocks('address', 3, which * 100), ...fresh];
+        const again = withPhase(withInterface(excluded, networkInterface(which, blocks)), `eni-${which}`, 'ready');
+        const after = Array.from({ length: 20 }, (_, n) => 100 + n).reduce(step, again);
+        checkTruth(after, 1);
+        expect(assignments(after).filter((one) => one.interfaceId === `eni-${which}`)).toEqual(
+          held.filter((one) => one.interfaceId === `eni-${which}`),
+        );
+        expect(summary(after, 1).assignable).toBe(0);
+        const lifted = withExclusions(after, () => false);
+        expect(summary(lifted, 1).assignable).toBe(summary(lifted, 1).free);
+      }),
+    );
+  });
 });
+
+/** One more pod, where there is an address for it. */
+function step(ledger: Ledger, n: number): Ledger {
+  const result = assign(ledger, { attachment: attachment(n), pod: pod(n) }, 1);
+  return result.kind === 'assigned' ? result.ledger : ledger;
+}

@@ -28,7 +28,15 @@ export function emptyLedger(config: LedgerConfig): Ledger {
 export { assign, expire, lookup, unassign, withAssignment, withCoolDown } from './ledger-assign.ts';
 export type { AssignResult, RestoreResult, UnassignResult } from './ledger-assign.ts';
 export { withInFlight, withoutInFlight, withSubnetBackOff, withSubnets } from './ledger-cloud.ts';
-export { orphans, withBlocks, withInterface, withoutBlocks, withoutInterface, withPhase } from './ledger-interfaces.ts';
+export {
+  orphans,
+  withBlocks,
+  withExclusions,
+  withInterface,
+  withoutBlocks,
+  withoutInterface,
+  withPhase,
+} from './ledger-interfaces.ts';
 export { assignments, snapshot, summary } from './ledger-report.ts';
 export type { Circumstances, InterfaceSummary, PoolSummary, PoolTotals } from './ledger-report.ts';
 export { attachmentKey } from './ledger-state.ts';

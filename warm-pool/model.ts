@@ -67,6 +67,11 @@ export interface NetworkInterface {
   readonly phase: InterfacePhase;
   /** False for an interface that the pool must not touch (tags, trunk, EFA-only): it only takes a slot. */
   readonly managed: boolean;
+  /**
+   * True for an interface that hosts no new pod, because its subnet is excluded: live pods stay, idle addresses and at
+   * last the interface go back. Absent is "not said": the ledger then keeps what was said before; at first, false.
+   */
+  readonly excludedFromPods?: boolean;
   /** When this daemon first saw it; a young interface is not removed. */
   readonly since: number;
   readonly blocks: readonly AddressBlock[];
@@ -177,6 +182,7 @@ export type ReasonCode =
   | 'above-warm-eni-target'
   | 'above-warm-prefix-target'
   | 'wrong-mode'
+  | 'interface-excluded'
   | 'interface-limit'
   | 'address-limit'
   | 'subnet-exhausted'

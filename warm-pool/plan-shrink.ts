@@ -65,7 +65,8 @@ function removable(view: View): readonly Host[] {
     .toSorted((a, b) => a.counts.free - b.counts.free || byLastAttached(a, b));
 }
 
-function hindranceOf(host: Host, now: number, minimumAgeMs: number): Refusal | undefined {
+/** Why an interface that nobody uses must stay for now. */
+export function hindranceOf(host: Host, now: number, minimumAgeMs: number): Refusal | undefined {
   const { id, since } = host.networkInterface;
   if (host.cooling > 0) {
     const ends = [...host.usable, ...host.foreign].flatMap(({ coolUntil }) =>

@@ -13,7 +13,7 @@ import type {
 } from './model.ts';
 import { type Counts, PREFIX_SIZE } from './plan-targets.ts';
 
-/** A managed interface that stays. */
+/** A managed interface whose removal is not under way. */
 export interface Host {
   readonly networkInterface: NetworkInterface;
   /** Blocks that host pods, and those of the wrong mode; without blocks whose release is under way. */
@@ -35,6 +35,8 @@ export interface View {
   /** Blocks that one interface can hold beside its primary address. */
   readonly perInterface: number;
   readonly hosts: readonly Host[];
+  /** Interfaces that host no new pod: they count neither for targets nor as room, and go as they empty. */
+  readonly excluded: readonly Host[];
   readonly subnets: readonly Subnet[];
   /** In flight, without creates whose interface has arrived. */
   readonly inFlight: readonly Action[];
@@ -64,9 +66,10 @@ export function viewOf(snapshot: Snapshot, now: number): View {
   const inFlight = snapshot.inFlight.filter((action) => !hasArrived(action, snapshot.interfaces));
   const bySubnet = new Map(subnets.map((subnet) => [subnet.id, subnet]));
   const kindsIn = (subnetId: string) => hostingKinds(mode, bySubnet.get(subnetId), now);
-  const hosts = snapshot.interfaces
+  const all = snapshot.interfaces
     .filter(({ networkInterface }) => stays(networkInterface, inFlight))
     .map((use) => hostOf(use, kindsIn(use.networkInterface.subnetId), inFlight, perInterface));
+  const hosts = all.filter((host) => host.networkInterface.excludedFromPods !== true);
   const creates = inFlight.filter((action) => action.kind === 'create-interface');
   const assigned = sum(snapshot.interfaces, (use) => sum(use.blocks, (block) => block.assigned));
   return {
@@ -75,6 +78,7 @@ export function viewOf(snapshot: Snapshot, now: number): View {
     limits,
     perInterface,
     hosts,
+    excluded: all.filter((host) => host.networkInterface.excludedFromPods === true),
     subnets,
     inFlight,
     held: addAll(hosts.filter((host) => host.networkInterface.phase === 'ready').map((host) => host.counts)),

@@ -13,7 +13,7 @@ import {
   snapshotOf,
   type World,
 } from './granting-cloud.ts';
-import { emptyLedger, summary, withInterface, withSubnets } from './ledger.ts';
+import { assignments, emptyLedger, summary, withExclusions, withInterface, withSubnets } from './ledger.ts';
 import type { Action, AllocationMode, Attachment, InterfacePhase, NetworkInterface, WarmTargets } from './model.ts';
 import { plan } from './plan.ts';
 import { YOUNG_MS } from './plan-shrink.ts';
@@ -35,6 +35,8 @@ interface Seed {
   readonly singles: number;
   readonly prefixes: number;
   readonly age: number;
+  /** Its subnet was excluded after the first pods had come. */
+  readonly excluded: boolean;
 }
 
 const seed: fc.Arbitrary<Seed> = fc.record({
@@ -43,6 +45,7 @@ const seed: fc.Arbitrary<Seed> = fc.record({
   singles: fc.nat(5),
   prefixes: fc.nat(3),
   age: fc.constantFrom(0, 59_999, 60_000, 600_000),
+  excluded: fc.constantFrom(false, false, false, true),
 });
 
 function attachment(n: number): Attachment {
@@ -93,7 +96,8 @@ function firstWorld(setup: {
   const fragmented = new Set(ids.filter((_, index) => setup.fragmented[index] === true));
   let world: World = { ledger, now: START, waiting: [], fragmented, made: 10_000 };
   for (let pod = 0; pod < setup.pods; pod += 1) world = addPod(world, attachment(pod));
-  return world;
+  const excluded = new Set(setup.seeds.flatMap((one, index) => (one.excluded ? [`eni-seed-${index}`] : [])));
+  return { ...world, ledger: withExclusions(world.ledger, ({ id }) => excluded.has(id)) };
 }
 
 function worlds({ rich }: { rich: boolean }): fc.Arbitrary<World> {
@@ -149,6 +153,7 @@ function checkActions(world: World, actions: readonly Action[]): void {
     if (action.kind === 'create-interface') continue;
     const use = interfaces.find((one) => one.networkInterface.id === action.interfaceId);
     expect(use?.networkInterface.managed).toBe(true);
+    if (action.kind === 'assign') expect(use?.networkInterface.excludedFromPods ?? false).toBe(false);
     if (use === undefined || action.kind === 'assign') continue;
     const gone = use.blocks.filter(
       ({ block }) => action.kind === 'delete-interface' || action.cidrs.includes(block.cidr),
@@ -180,7 +185,8 @@ function leastFree({ ledger }: World, target: WarmTargets): number {
 }
 
 const grows = ({ kind }: Pick<Action, 'kind'>): boolean => kind === 'create-interface' || kind === 'assign';
-const shrinks = ({ kind, why }: Action): boolean => !grows({ kind }) && why.reason !== 'wrong-mode';
+const shrinks = ({ kind, why }: Action): boolean =>
+  !grows({ kind }) && !['wrong-mode', 'interface-excluded'].includes(why.reason);
 
 describe('the planner, for any node and any targets', () => {
   it('converges, within limits, and never asks twice', () => {
@@ -274,6 +280,38 @@ describe('the planner, for any node and any targets', () => {
         },
       ),
       { numRuns: 150 },
+    );
+  });
+
+  it('empties excluded interfaces: in the end each holds only what pods have, and without pods it is gone', () => {
+    fc.assert(
+      fc.property(worlds({ rich: true }), targets, (start, target) => {
+        const world = settleForGood(start, target).world;
+        for (const { networkInterface, blocks } of snapshotOf(world).interfaces) {
+          const { managed, excludedFromPods, isPrimary, phase } = networkInterface;
+          if (excludedFromPods !== true || !managed || phase !== 'ready') continue;
+          for (const block of blocks) expect(block.assigned).toBeGreaterThan(0);
+          if (!isPrimary) expect(blocks.length).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('gives no pod an address of an excluded interface, and takes none from the pods that are there', () => {
+    fc.assert(
+      fc.property(worlds({ rich: false }), targets, fc.integer({ min: 1, max: 40 }), (start, target, pods) => {
+        const excluded = new Set(
+          snapshotOf(start).interfaces.flatMap(({ networkInterface: { id, excludedFromPods } }) =>
+            excludedFromPods === true ? [id] : [],
+          ),
+        );
+        const held = (world: World) => assignments(world.ledger).filter((one) => excluded.has(one.interfaceId));
+        let world = start;
+        for (let pod = 0; pod < pods; pod += 1) world = addPod(world, attachment(100 + pod));
+        expect(held(settle(world, target).world)).toEqual(held(start));
+      }),
+      { numRuns: 400 },
     );
   });
 

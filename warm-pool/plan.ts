@@ -6,6 +6,7 @@
 
 import type { Action, Plan, Refusal, Snapshot, WarmTargets } from './model.ts';
 import { grow } from './plan-grow.ts';
+import { leaveExcluded } from './plan-excluded.ts';
 import { releaseForeign, shrink } from './plan-shrink.ts';
 import { policyOf } from './plan-targets.ts';
 import { type View, viewOf } from './plan-view.ts';
@@ -23,8 +24,9 @@ export function plan(snapshot: Snapshot, targets: WarmTargets, now: number): Pla
   const growth = grow(view, policy);
   const surplus = shrink(view, policy, targets.interfaceMinimumAgeMs);
   const foreign = mayReleaseForeign(view, growth) ? releaseForeign(view, leaving(surplus)) : [];
-  const actions = [...growth.actions, ...surplus.actions, ...foreign];
-  const refusals = [...growth.refusals, ...surplus.refusals];
+  const excluded = leaveExcluded(view, targets.interfaceMinimumAgeMs);
+  const actions = [...growth.actions, ...surplus.actions, ...foreign, ...excluded.actions];
+  const refusals = [...growth.refusals, ...surplus.refusals, ...excluded.refusals];
   if (actions.length === 0 || snapshot.cloudBackOffUntil <= now) {
     return { actions, refusals, wakeAt: wakeAt(view, refusals) };
   }
@@ -70,7 +72,7 @@ function wakeAt(view: View, refusals: readonly Refusal[]): number | undefined {
     if (time !== undefined && time > view.now && time < earliest) earliest = time;
   };
   for (const { retryAt } of refusals) note(retryAt);
-  for (const host of view.hosts) {
+  for (const host of [...view.hosts, ...view.excluded]) {
     for (const { coolUntil } of host.usable) note(coolUntil);
     for (const { coolUntil } of host.foreign) note(coolUntil);
   }
