@@ -1,6 +1,4 @@
 /** What the daemon shows of itself: the peer's paths (`/v1/enis`, `/v1/ipamd-env-settings`) and ours. */
-import { explain } from '#warm-pool/explain.ts';
-import { plan } from '#warm-pool/plan.ts';
 import type { WarmTargets } from '#warm-pool/model.ts';
 import type { CallRecord } from '#cloud/decorate/call-ledger.ts';
 import type { Config } from '../config/config.ts';
@@ -8,7 +6,12 @@ import { OPTIONS } from '../config/options.data.ts';
 import type { Pool } from '../pool.ts';
 import type { StoredAssignment } from '../store/records.ts';
 import type { Node } from '../start/discover.ts';
-import { json, type Routes } from './http.ts';
+import { plannedWith } from './explain-plan.ts';
+import { QuestionRefused } from './explain-refused.ts';
+import { interfaceRows, podRows } from './explain-rows.ts';
+import { explainSubject } from './explain-subject.ts';
+import { subnetsOf } from './explain-subnet.ts';
+import { json, type Page, type Routes } from './http.ts';
 
 export interface Introspected {
   readonly config: Config;
@@ -25,17 +28,23 @@ export interface Introspected {
 export function introspectionRoutes(source: Introspected): Routes {
   const routes: Routes = {
     '/v1/status': () => json(status(source)),
-    '/v1/enis': () => json(enis(source)),
-    '/v1/pods': () => json(pods(source)),
-    '/v1/plan': () => json(plannedNow(source)),
+    '/v1/enis': () => json(interfaceRows(source)),
+    '/v1/pods': () => json(podRows(source)),
+    '/v1/subnets': () => json(subnetsOf(source.pool, source.now())),
+    '/v1/plan': (query) => answered(() => plannedWith(query.getAll('set'), source)),
+    '/v1/explain': (query) => answered(() => explainSubject(query.get('subject') ?? '', source)),
     '/v1/calls': () => json(source.calls().map(shownCall)),
     '/v1/ipamd-env-settings': () => json(settings(source.config)),
   };
   return { ...routes, '/': () => json(Object.keys(routes)) };
 }
 
-function status({ node, pool, startedAt, version, now }: Introspected): unknown {
+export type StatusAnswer = ReturnType<typeof status>;
+
+function status({ node, pool, startedAt, version, now }: Introspected) {
   const { interfaces, total, assigned, cooling, free, prefixes } = pool.summary();
+  const { mode, limits } = pool.ledger.config;
+  const { cloudBackOffUntil, lastCloudError } = pool;
   return {
     version,
     instanceId: node.identity.instanceId,
@@ -43,58 +52,25 @@ function status({ node, pool, startedAt, version, now }: Introspected): unknown 
     subnetId: node.identity.subnetId,
     primaryAddress: node.identity.primaryAddress,
     upSeconds: Math.round((now() - startedAt) / 1000),
+    mode,
+    limits,
     pool: { interfaces, total, assigned, cooling, free, prefixes, waiting: pool.waiting },
+    cloud: {
+      /** Calls under way. */
+      inFlight: pool.ledger.inFlight.size,
+      backOffUntil: cloudBackOffUntil > now() ? new Date(cloudBackOffUntil).toISOString() : null,
+      lastError: lastCloudError instanceof Error ? lastCloudError.message : null,
+    },
   };
 }
 
-function enis({ pool }: Introspected): unknown {
-  return pool.snapshot().interfaces.map(({ networkInterface, blocks }) => ({
-    id: networkInterface.id,
-    deviceIndex: networkInterface.deviceIndex,
-    networkCardIndex: networkInterface.networkCardIndex,
-    isPrimary: networkInterface.isPrimary,
-    managed: networkInterface.managed,
-    phase: networkInterface.phase,
-    subnetId: networkInterface.subnetId,
-    mac: networkInterface.mac,
-    primaryAddress: networkInterface.primaryAddress,
-    routeTable: routeTable(networkInterface.deviceIndex, networkInterface.networkCardIndex),
-    addresses: blocks.reduce((sum, { assigned, cooling, free }) => sum + assigned + cooling + free, 0),
-    assigned: blocks.reduce((sum, { assigned }) => sum + assigned, 0),
-    cooling: blocks.reduce((sum, { cooling }) => sum + cooling, 0),
-    free: blocks.reduce((sum, { free }) => sum + free, 0),
-    blocks: blocks.map(({ block, ...use }) => ({ cidr: block.cidr, kind: block.kind, ...use })),
-  }));
-}
-
-function pods({ pool, attachments }: Introspected): unknown {
-  const interfaces = new Map(
-    pool.snapshot().interfaces.map(({ networkInterface }) => [networkInterface.id, networkInterface]),
-  );
-  return [...attachments.values()].map(({ attachment, pod, address, interfaceId, hostIfName, netns, assignedAt }) => {
-    const networkInterface = interfaces.get(interfaceId);
-    return {
-      namespace: pod.namespace,
-      name: pod.name,
-      uid: pod.uid,
-      address,
-      eni: interfaceId,
-      routeTable: routeTable(networkInterface?.deviceIndex ?? 0, networkInterface?.networkCardIndex ?? 0),
-      hostIfName,
-      netns,
-      ...attachment,
-      since: new Date(assignedAt).toISOString(),
-    };
-  });
-}
-
-function plannedNow({ pool, targets, now }: Introspected): unknown {
-  const { actions, refusals, wakeAt } = plan(pool.snapshot(), targets, now());
-  return {
-    actions: actions.map((action) => ({ ...action, sentence: explain(action.why) })),
-    refusals: refusals.map((refusal) => ({ ...refusal, sentence: explain(refusal.why) })),
-    wakeAt: wakeAt === undefined ? null : new Date(wakeAt).toISOString(),
-  };
+function answered(answer: () => unknown): Page {
+  try {
+    return json(answer());
+  } catch (error) {
+    if (error instanceof QuestionRefused) return json({ ...error.refusal, ...error.details }, error.status);
+    throw error;
+  }
 }
 
 function shownCall({ startedAt, durationMs, ...call }: CallRecord): unknown {
@@ -105,10 +81,4 @@ function settings(config: Config): unknown {
   return Object.fromEntries(
     Object.entries(OPTIONS).map(([key, option]) => [option.env, config[key as keyof Config] ?? null]),
   );
-}
-
-/** The table an ENI's pods are routed by; the primary ENI's is main. Numbers as the peer's (reference: its SetupENINetwork). */
-export function routeTable(deviceIndex: number, networkCardIndex: number): number | 'main' {
-  if (networkCardIndex > 0) return 10_000 + deviceIndex + 100 * networkCardIndex;
-  return deviceIndex === 0 ? 'main' : deviceIndex + 1;
 }

@@ -15,6 +15,7 @@ export interface PoolFigures {
   readonly free: number;
   readonly prefixes: number;
   readonly waiting: number;
+  readonly orphans: number;
   readonly byInterface: readonly { readonly id: string; readonly assigned: number }[];
 }
 
@@ -29,6 +30,7 @@ export const NO_FIGURES: PoolFigures = {
   free: 0,
   prefixes: 0,
   waiting: 0,
+  orphans: 0,
   byInterface: [],
 };
 
@@ -64,6 +66,11 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
   gauge('wellspring_free_ip_addresses', 'Addresses that can be given to a pod now', (p) => p.free);
   gauge('wellspring_cooling_ip_addresses', 'Released addresses that rest before they are used again', (p) => p.cooling);
   gauge('wellspring_add_queue_length', 'ADD requests that wait for an address', (p) => p.waiting);
+  gauge(
+    'wellspring_orphaned_addresses',
+    'Pods that run with an address that the cloud no longer gives to this node',
+    (p) => p.orphans,
+  );
   const perInterface = new Gauge({
     name: 'awscni_assigned_ip_per_eni',
     help: 'The number of IP addresses assigned to pods by ENI',
@@ -104,6 +111,11 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
     'code',
   ]);
   const journalDamaged = counter('wellspring_journal_damaged_records_total', 'Journal records that could not be read');
+  const leakedInterfaces = counter(
+    'wellspring_leaked_interfaces_total',
+    'Leaked ENIs that were found, by outcome: deleted, marked (age unknown) or failed',
+    ['outcome'],
+  );
   const cniLatency = new Histogram({
     name: 'wellspring_cni_request_duration_seconds',
     help: 'Time from the arrival of a CNI request to its answer, by method and phase',
@@ -128,6 +140,7 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
     cniErrors,
     cniLatency,
     journalDamaged,
+    leakedInterfaces,
     /** Fits the observer of cloud/decorate/metrics.ts. */
     observeCloudCall(call: {
       readonly operation: string;
