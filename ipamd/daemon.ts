@@ -12,9 +12,14 @@ import type { WarmTargets } from '#warm-pool/model.ts';
 import { isManaged, networkInterfaceTags } from '#cloud/aws/tags.ts';
 import { CloudStack } from './cloud-stack.ts';
 import type { Config } from './config/config.ts';
+import { conntrackOf } from './datapath/conntrack.ts';
 import { createKernelDatapath } from './datapath/kernel-datapath.ts';
 import type { ExecuteContext } from './execute/context.ts';
 import { createExecutor } from './execute/execute.ts';
+import { CoolDownWatch } from './execute/cool-down-watch.ts';
+import { OwnWrites, withOwnWrites } from './execute/remember-writes.ts';
+import { SecondLooks } from './execute/second-looks.ts';
+import { type LeakOutcome, LeakSweep } from './execute/leak-sweep.ts';
 import { Leftovers } from './execute/leftovers.ts';
 import { SubnetWatch } from './execute/subnet-watch.ts';
 import { createMetrics, type Metrics, NO_FIGURES } from './observe/metrics.ts';
@@ -31,7 +36,7 @@ import type { HandlerContext } from './server/handlers/context.ts';
 import { SocketServer } from './server/socket-server.ts';
 import { toWireError } from './server/to-cni-error.ts';
 import type { Node } from './start/discover.ts';
-import { restore, setUpKernel, storeRecovery } from './start/restore.ts';
+import { type ProviderOf, restore, setUpKernel, storeRecovery } from './start/restore.ts';
 import { Spool } from './start/spool.ts';
 import { createSubnetCache } from './start/subnets.ts';
 import { compareWithCloud, type Synchronisation } from './start/synchronise.ts';
@@ -78,13 +83,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const cloud = stack.use(
     new CloudStack({ config, observer: { observe: (call) => metrics.observeCloudCall(call) }, version }),
   );
-  const { node, ledger, recovery, attached } = await restore({ ...options, state: opened.state, cloud, datapath, now });
+  const ownWrites = new OwnWrites({ journal, log, now, earlier: opened.state.ownWrites });
+  const outranked: ProviderOf = (identity) => withOwnWrites(cloud.provider(identity), ownWrites, now);
+  const from = { ...options, state: opened.state, provider: outranked, datapath, now };
+  const { node, ledger, recovery, attached } = await restore(from);
   await journal.append({ kind: 'start', version: JOURNAL_VERSION, bootId, at: now() }, { kind: 'node', ...node });
   await storeRecovery(recovery, journal, log);
   pool = new Pool(ledger, now);
+  const coolDownMs = config.coolDownSeconds * 1000;
+  if (config.conntrackCoolDown && coolDownMs > 0)
+    stack.use(new CoolDownWatch({ pool, journal, conntrack: conntrackOf(), coolDownMs, now, log }));
 
   const targets = warmTargets(config);
-  const provider = cloud.provider(node.identity);
+  const provider = outranked(node.identity);
+  const secondLooks = stack.use(new SecondLooks());
   const leftovers = stack.use(new Leftovers({ provider, identity: node.identity, pool, journal, log }));
   const execution: ExecuteContext = {
     leftovers,
@@ -96,7 +108,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     now,
     identity: node.identity,
     newId: randomUUID,
-    subnets: createSubnetCache(provider, node.identity, pool),
+    secondLooks,
+    subnets: createSubnetCache({
+      provider,
+      identity: node.identity,
+      pool,
+      log,
+      rules: { discovery: config.subnetDiscovery, clusterName: config.clusterName },
+      remembered: [...opened.state.interfaces.values()].map(({ networkInterface, subnetCidr }) => ({
+        id: networkInterface.subnetId,
+        cidr: subnetCidr,
+      })),
+    }),
     tags: (at) =>
       networkInterfaceTags({
         instanceId: node.identity.instanceId,
@@ -106,7 +129,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       }),
     isManaged: (description) => isManaged(description.tags, node.identity.instanceId, config.manageUntaggedEni),
   };
-  await setUpKernel({ config, node, state: opened.state, recovery }, execution);
+  await Promise.all([
+    setUpKernel({ config, node, state: opened.state, recovery }, execution),
+    // A node that the journal knows also remembers which interfaces are excluded from pods.
+    attached && execution.subnets.refresh({ signal: firstLook(signal), cause: 'start' }),
+  ]);
 
   const attachments = new Map(recovery.assignments.map((stored) => [attachmentKey(stored.attachment), stored]));
   let reconciler: Reconciler | undefined;
@@ -134,15 +161,30 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   reconciler = await startReconciling(
     execution,
     targets,
-    { attached, intents: [...opened.state.intents.values()], journalDamaged: opened.damaged > 0 },
+    {
+      attached,
+      intents: [...opened.state.intents.values()],
+      ownWrites: opened.state.ownWrites,
+      journalDamaged: opened.damaged > 0,
+    },
     stack,
     signal,
   );
+  if (!config.disableLeakedEniCleanup) {
+    const count = (outcome: LeakOutcome) => metrics.leakedInterfaces.inc({ outcome });
+    const intervalMs = config.leakedEniIntervalSeconds * 1000;
+    stack.use(new LeakSweep({ context: execution, clusterName: config.clusterName, intervalMs, count }));
+  }
   stack.use(await SocketServer.listen({ path: config.socketPath, handle, toWireError, log }));
   await openEndpoints({ config, node, pool, targets, attachments, metrics, cloud, version }, stack);
   log.info({ instance: node.identity.instanceId, socket: config.socketPath, pods: attachments.size }, 'serving');
   const held = stack.move();
   return { pool, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** For what is better known before the first pod comes, but not worth a long wait. */
+function firstLook(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(5000)]);
 }
 
 /** The cloud is compared in the background; the planner starts when that is done, or when it cannot be. */

@@ -86,6 +86,13 @@ export const OPTIONS = {
     group: 'pool',
     doc: 'Seconds for which a released address rests before another pod may have it.',
   },
+  conntrackCoolDown: {
+    env: 'WELLSPRING_CONNTRACK_COOLDOWN',
+    type: BOOLEAN,
+    default: 'true',
+    group: 'pool',
+    doc: 'Delete the connection entries of released addresses, and let an address that is still talked to rest longer (up to 6 times IP_COOLDOWN_PERIOD).',
+  },
   eniMinimumAgeSeconds: {
     env: 'WELLSPRING_ENI_MINIMUM_AGE',
     type: integer(0, 86_400),
@@ -113,6 +120,27 @@ export const OPTIONS = {
     default: 'true',
     group: 'interfaces',
     doc: "Use attached ENIs that do not carry this instance's tag.",
+  },
+  subnetDiscovery: {
+    env: 'ENABLE_SUBNET_DISCOVERY',
+    type: BOOLEAN,
+    default: 'true',
+    group: 'interfaces',
+    doc: 'Create ENIs also in subnets of the same VPC and zone that carry the tag kubernetes.io/role/cni; its value 0 excludes a subnet, the primary included. Off: the primary subnet alone, whatever its tags.',
+  },
+  disableLeakedEniCleanup: {
+    env: 'DISABLE_LEAKED_ENI_CLEANUP',
+    type: BOOLEAN,
+    default: 'false',
+    group: 'interfaces',
+    doc: 'Leave ENIs alone that nodes of this cluster (without CLUSTER_NAME: this node) created and lost.',
+  },
+  leakedEniIntervalSeconds: {
+    env: 'WELLSPRING_LEAKED_ENI_INTERVAL',
+    type: integer(1, 86_400),
+    default: '3600',
+    group: 'interfaces',
+    doc: 'Seconds between two looks for leaked ENIs, one DescribeNetworkInterfaces each. The first comes after a twelfth to a sixth of that.',
   },
   eniMtu: {
     env: 'AWS_VPC_ENI_MTU',

@@ -12,6 +12,7 @@ import type { Datapath } from '../datapath/datapath.ts';
 import type { Log } from '../observe/log.ts';
 import type { Pool } from '../pool.ts';
 import type { Journal } from '../store/journal.ts';
+import type { SecondLooks } from './second-looks.ts';
 
 export interface ExecuteContext {
   readonly provider: CloudProvider;
@@ -27,14 +28,24 @@ export interface ExecuteContext {
   readonly leftovers: { suspect(intentId: string): void };
   readonly now: () => number;
   readonly newId: () => string;
+  /** For interfaces whose description may be behind our own writes; without it they are looked at once. */
+  readonly secondLooks?: SecondLooks;
   readonly log: Log;
 }
 
 /** Subnets as last described. */
 export interface SubnetCache {
+  /** Also of subnets that the journal remembers; these have no tags until the cloud has answered. */
   get(id: string): SubnetDescription | undefined;
-  /** Describes the subnets anew and tells the pool. */
-  refresh(options: CallOptions): Promise<void>;
+  /** Whether interfaces in it host no new pods; undefined until the cloud has answered. */
+  isExcluded(id: string): boolean | undefined;
+  /** Whether the cloud ever described the subnets. */
+  readonly answered: boolean;
+  /**
+   * Describes the subnets anew and tells the pool which may be used. Never rejects: false where the cloud did not answer;
+   * then what was known stays, and where nothing was, the primary subnet alone is used.
+   */
+  refresh(options: CallOptions): Promise<boolean>;
 }
 
 /** How long a new interface may take to appear as a link on the host, and a detached one to become free. */
@@ -51,11 +62,14 @@ export function blocksOf(description: NetworkInterfaceDescription): readonly Add
 /** An attached interface as the pool knows it. */
 export function toNetworkInterface(
   description: NetworkInterfaceDescription,
-  context: Pick<ExecuteContext, 'identity' | 'isManaged'>,
+  context: Pick<ExecuteContext, 'identity' | 'isManaged'> & {
+    readonly subnets?: Pick<SubnetCache, 'isExcluded'>;
+  },
   phase: NetworkInterface['phase'],
   since: number,
 ): NetworkInterface {
   const { attachment } = description;
+  const excluded = context.subnets?.isExcluded(description.subnetId);
   return {
     id: description.id,
     subnetId: description.subnetId,
@@ -68,6 +82,7 @@ export function toNetworkInterface(
     phase,
     managed: description.id === context.identity.primaryInterfaceId || context.isManaged(description),
     since,
+    ...(excluded === undefined ? {} : { excludedFromPods: excluded }),
     blocks: blocksOf(description),
   };
 }

@@ -1,63 +1,88 @@
 /**
- * Looks again at subnets that had nothing to give. EC2 tells nobody when an address becomes free, and what is known of a
- * subnet is as old as the last look: too high, and whole requests are refused that a smaller one would pass; too low, and
- * nothing is asked for any more.
+ * Looks again at subnets. EC2 tells nobody when an address becomes free or a tag is set, and what is known of a subnet is
+ * as old as the last look: too high, and whole requests are refused that a smaller one would pass; too low, and nothing
+ * is asked for any more. While plans lack addresses, looks come at pauses that double to a minute; while the subnets could
+ * never be described, at pauses that double to an hour; otherwise once an hour.
  */
 import { withSubnetBackOff } from '#warm-pool/ledger.ts';
 import type { Plan } from '#warm-pool/model.ts';
-import { errorFields } from '../observe/log.ts';
 import type { ExecuteContext } from './context.ts';
 
 const FIRST_LOOK_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
+const SLOW_LOOK_MS = 3_600_000;
+
+type Cause = 'subnet-exhausted' | 'subnets-unknown' | 'subnet-tags';
 
 export class SubnetWatch {
-  readonly #context: Pick<ExecuteContext, 'subnets' | 'pool' | 'log' | 'now'>;
+  readonly #context: Pick<ExecuteContext, 'subnets' | 'pool' | 'now'>;
   readonly #stop = new AbortController();
+  readonly #random: () => number;
   #timer: NodeJS.Timeout | undefined;
+  #slowTimer: NodeJS.Timeout | undefined;
   #look: Promise<void> | undefined;
   #pause = FIRST_LOOK_MS;
   #lackedAt = 0;
 
-  constructor(context: Pick<ExecuteContext, 'subnets' | 'pool' | 'log' | 'now'>) {
+  /** `random` (0 to 1) spreads the hourly looks of nodes that started together. */
+  constructor(context: Pick<ExecuteContext, 'subnets' | 'pool' | 'now'>, random: () => number = Math.random) {
     this.#context = context;
+    this.#random = random;
+    this.#setSlowTimer();
   }
 
-  /** To be told of every plan. While plans lack addresses of a subnet, looks come at pauses that double to a minute. */
+  /** To be told of every plan. */
   planned({ refusals }: Plan): void {
-    if (!refusals.some(({ why }) => why.reason === 'subnet-exhausted')) return;
+    const lacking = refusals.some(({ why }) => why.reason === 'subnet-exhausted');
+    if (!lacking && this.#context.subnets.answered) return;
     const now = this.#context.now();
-    // Only a longer time without want starts anew: a subnet that counts free addresses and refuses them is no reason to hurry.
-    if (now - this.#lackedAt > LONGEST_PAUSE_MS * 2) this.#pause = FIRST_LOOK_MS;
-    this.#lackedAt = now;
+    if (lacking) {
+      // Only a longer time without want starts anew: a subnet that counts free addresses and refuses them is no reason to hurry.
+      if (now - this.#lackedAt > LONGEST_PAUSE_MS * 2) this.#pause = FIRST_LOOK_MS;
+      this.#lackedAt = now;
+    }
     if (this.#timer !== undefined || this.#look !== undefined || this.#stop.signal.aborted) return;
+    const longest = lacking ? LONGEST_PAUSE_MS : SLOW_LOOK_MS;
+    const pause = Math.min(this.#pause, longest);
+    this.#pause = Math.min(pause * 2, longest);
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#look = this.#lookAgain().finally(() => {
-        this.#look = undefined;
-        // Plans that were made meanwhile were not listened to.
-        this.#context.pool.update((ledger) => ledger);
-      });
-    }, this.#pause);
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      // Described meanwhile, by whoever compared the cloud with the pool.
+      if (!lacking && this.#context.subnets.answered) return;
+      this.#begin(lacking ? 'subnet-exhausted' : 'subnets-unknown');
+    }, pause);
   }
 
-  async #lookAgain(): Promise<void> {
-    const { subnets, pool, log } = this.#context;
-    try {
-      await subnets.refresh({ signal: this.#stop.signal, cause: 'subnet-exhausted' });
-    } catch (error) {
-      if (!this.#stop.signal.aborted)
-        log.warn(errorFields(error), 'the subnets could not be described; what is known of them is old');
-      return;
-    }
+  #begin(cause: Cause): void {
+    this.#look ??= this.#lookAgain(cause).finally(() => {
+      this.#look = undefined;
+      // Plans that were made meanwhile were not listened to.
+      this.#context.pool.update((ledger) => ledger);
+    });
+  }
+
+  async #lookAgain(cause: Cause): Promise<void> {
+    const { subnets, pool } = this.#context;
+    const described = await subnets.refresh({ signal: this.#stop.signal, cause });
+    if (!described || cause !== 'subnet-exhausted') return;
     const freed = pool.snapshot().subnets.filter(({ availableAddresses }) => availableAddresses > 0);
     pool.update((ledger) => freed.reduce((next, { id }) => withSubnetBackOff(next, id, 'all', 0), ledger));
+  }
+
+  #setSlowTimer(): void {
+    this.#slowTimer = setTimeout(
+      () => {
+        this.#begin('subnet-tags');
+        this.#setSlowTimer();
+      },
+      SLOW_LOOK_MS * (0.9 + 0.2 * this.#random()),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'));
     clearTimeout(this.#timer);
+    clearTimeout(this.#slowTimer);
     await this.#look;
   }
 }

@@ -49,6 +49,8 @@ function afterCloudError(name: CniErrorName, message: string, figures: string): 
 /** The planner's sentence, with what an operator must look up: which subnet, and which limit where several end at the same number. */
 function sentence(why: Explanation, { limits, mode, subnets }: Pick<Snapshot, 'limits' | 'mode' | 'subnets'>): string {
   if (why.reason === 'subnet-exhausted' || why.reason === 'no-free-prefix') {
+    if (subnets.length === 0)
+      return `${explain(why)} The tags of every known subnet, the primary included, exclude it from pods.`;
     return `${explain(why)} Subnet: ${subnets.map(({ id, cidr }) => `${id} (${cidr})`).join(', ')}.`;
   }
   const perInterface = limits.ipv4PerInterface - 1;

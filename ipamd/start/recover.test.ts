@@ -75,11 +75,16 @@ describe('recover', () => {
     expect(findings[0]?.kind).toBe('adopted-from-kernel');
   });
 
+  it('adopts a pod with an address that no interface is known to hold, rather than unplug it', () => {
+    const { assignments, orphans } = recovered([start], [link('c2/eth0', '10.9.9.9')]);
+    expect(assignments).toMatchObject([{ address: '10.9.9.9', interfaceId: '', cidr: '10.9.9.9/32' }]);
+    expect(orphans).toEqual([]);
+  });
+
   it.each([
     ['without an alias', link('', '10.0.0.6')],
     ['without a route', link('c2/eth0')],
     ['with an address that is another pod’s', link('c2/eth0', '10.0.0.5')],
-    ['with an address that no interface holds', link('c2/eth0', '10.9.9.9')],
   ])('calls a link %s an orphan', (_what, orphan) => {
     const { assignments, orphans } = recovered([start, assigned], [link('c1/eth0', '10.0.0.5'), orphan]);
     expect(assignments).toHaveLength(1);

@@ -68,26 +68,33 @@ export function recover(input: RecoveryInput): Recovery {
   return { rebooted, assignments, coolDowns: [...coolDowns.values()], orphans, findings };
 }
 
-/** A link that names its attachment and routes one of our addresses is a pod whose record was lost. */
+/**
+ * A link that names its attachment and routes an address is a pod whose record was lost. That no interface is known to
+ * hold the address is no reason to unplug it: what is known may be older than the pod.
+ */
 function adopt(pod: KernelPod, input: RecoveryInput, taken: ReadonlySet<string>): StoredAssignment | undefined {
   const [address] = pod.addresses;
   const slash = pod.key.lastIndexOf('/');
   if (address === undefined || slash < 1 || taken.has(address)) return undefined;
-  for (const networkInterface of input.interfaces) {
+  const { interfaceId, cidr: block } = placeOf(address, input.interfaces);
+  return {
+    attachment: { networkName: '', containerId: pod.key.slice(0, slash), ifName: pod.key.slice(slash + 1) },
+    pod: { namespace: '', name: '', uid: '' },
+    address,
+    interfaceId,
+    cidr: block,
+    assignedAt: input.now,
+    hostIfName: pod.hostIfName,
+    netns: '',
+  };
+}
+
+function placeOf(address: string, interfaces: readonly NetworkInterface[]) {
+  for (const networkInterface of interfaces) {
     const block = networkInterface.blocks.find((each) => contains(cidr(each.cidr), ipv4(address)));
-    if (block === undefined) continue;
-    return {
-      attachment: { networkName: '', containerId: pod.key.slice(0, slash), ifName: pod.key.slice(slash + 1) },
-      pod: { namespace: '', name: '', uid: '' },
-      address,
-      interfaceId: networkInterface.id,
-      cidr: block.cidr,
-      assignedAt: input.now,
-      hostIfName: pod.hostIfName,
-      netns: '',
-    };
+    if (block !== undefined) return { interfaceId: networkInterface.id, cidr: block.cidr };
   }
-  return undefined;
+  return { interfaceId: '', cidr: `${address}/32` };
 }
 
 function kernelKey(stored: StoredAssignment): string {

@@ -1,7 +1,6 @@
 /** From journal, kernel and, where they do not suffice, metadata and the cloud, to a pool that can serve. */
 import { emptyLedger, type Ledger, withAssignment, withCoolDown, withInterface } from '#warm-pool/ledger.ts';
-import type { InstanceMetadata } from '#cloud/provider.ts';
-import type { CloudStack } from '../cloud-stack.ts';
+import type { CloudProvider, InstanceIdentity, InstanceMetadata } from '#cloud/provider.ts';
 import type { Config } from '../config/config.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import { type ExecuteContext, toNetworkInterface } from '../execute/context.ts';
@@ -9,8 +8,12 @@ import { errorFields, type Log } from '../observe/log.ts';
 import type { Journal } from '../store/journal.ts';
 import type { JournalState } from '../store/records.ts';
 import { allocationMode, discoverNode, instanceLimits, type Node, nodeFromJournal } from './discover.ts';
+import { withOrphan } from './orphan.ts';
 import { recover, type Recovery } from './recover.ts';
 import type { Synchronisation } from './synchronise.ts';
+
+/** The cloud as this instance reaches it. */
+export type ProviderOf = (identity: InstanceIdentity) => CloudProvider;
 
 export interface RestoreOptions {
   readonly config: Config;
@@ -19,7 +22,7 @@ export interface RestoreOptions {
   readonly bootId: string;
   readonly signal: AbortSignal;
   readonly state: JournalState;
-  readonly cloud: CloudStack;
+  readonly provider: ProviderOf;
   readonly datapath: Datapath;
   readonly now: () => number;
 }
@@ -71,12 +74,16 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   for (const coolDown of recovery.coolDowns) ledger = withCoolDown(ledger, coolDown);
   for (const stored of recovery.assignments) {
     const outcome = withAssignment(ledger, stored);
-    if (outcome.kind === 'refused')
-      log.error(
-        { address: stored.address, reason: outcome.reason },
-        'a pod runs with an address that this node does not hold',
-      );
-    else ledger = outcome.ledger;
+    if (outcome.kind === 'restored') {
+      ledger = outcome.ledger;
+      continue;
+    }
+    const { address, interfaceId, pod } = stored;
+    log.error(
+      { address, eni: interfaceId, pod: `${pod.namespace}/${pod.name}`, reason: outcome.reason },
+      'a pod runs with an address that this node does not hold',
+    );
+    if (outcome.reason === 'address-unknown') ledger = withOrphan(ledger, stored);
   }
   return { node, ledger, recovery, attached };
 }
@@ -87,11 +94,11 @@ async function identify({
   bootId,
   signal,
   state,
-  cloud,
+  provider,
 }: RestoreOptions): Promise<Pick<Restored, 'node' | 'attached'>> {
   const remembered = nodeFromJournal(state, bootId);
   if (remembered !== undefined) return { node: remembered, attached: undefined };
-  return discoverNode(metadata, (identity) => cloud.provider(identity), log, signal);
+  return discoverNode(metadata, provider, log, signal);
 }
 
 export async function storeRecovery(recovery: Recovery, journal: Journal, log: Log): Promise<void> {

@@ -5,11 +5,19 @@
 import { setTimeout } from 'node:timers/promises';
 import { INSTANCE_TAG } from '#cloud/aws/tags.ts';
 import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
-import { withInterface, withoutInterface } from '#warm-pool/ledger.ts';
+import { withInterface } from '#warm-pool/ledger.ts';
+import type { NetworkInterface } from '#warm-pool/model.ts';
 import { blocksOf, type ExecuteContext, toNetworkInterface } from '../execute/context.ts';
 import { bringUp } from '../execute/interfaces.ts';
-import { storeInterface } from '../execute/known-interfaces.ts';
+import {
+  confirmed,
+  forgetInterface,
+  knownInterface,
+  storeInterface,
+  updateBlocks,
+} from '../execute/known-interfaces.ts';
 import { errorFields } from '../observe/log.ts';
+import { doubtful, type OwnWrite } from '../store/own-writes.ts';
 import type { Intent } from '../store/records.ts';
 import { describeAttached } from './discover.ts';
 
@@ -17,6 +25,8 @@ export interface Synchronisation {
   /** What the cloud said a moment ago, where it was asked already. */
   readonly attached: readonly NetworkInterfaceDescription[] | undefined;
   readonly intents: readonly Intent[];
+  /** What an earlier run told the cloud last; interfaces of which reads may be behind are looked at again later. */
+  readonly ownWrites: readonly OwnWrite[];
   /** Records are missing: intents and interfaces may be among them. */
   readonly journalDamaged: boolean;
 }
@@ -46,25 +56,37 @@ export async function compareWithCloud(
 }
 
 async function synchronise(context: ExecuteContext, from: Synchronisation, signal: AbortSignal): Promise<void> {
-  const { provider, identity, pool, subnets, journal, log } = context;
+  const { provider, identity, pool, subnets, now, secondLooks, leftovers } = context;
   const [attached] = await Promise.all([
     from.attached ?? describeAttached(provider, identity, signal),
-    subnets.refresh({ signal, cause: 'start' }),
+    // Interfaces below are judged by the tags of their subnets, so those come first.
+    subnets.answered || subnets.refresh({ signal, cause: 'start' }),
   ]);
   const known = new Map(pool.snapshot().interfaces.map((use) => [use.networkInterface.id, use.networkInterface]));
-  let vanished = 0;
-  for (const id of known.keys()) {
-    if (attached.some((description) => description.id === id)) continue;
-    vanished += 1;
-    log.error({ eni: id }, 'an interface that the journal knows is no longer attached; its addresses are lost');
-    pool.update((ledger) => withoutInterface(ledger, id));
-    await journal.append({ kind: 'interface-gone', interfaceId: id });
-  }
-  await Promise.all(attached.map((description) => take(description, known.get(description.id), context, signal)));
+  const absent = [...known.keys()].filter((id) => !attached.some((description) => description.id === id));
+  const found = await Promise.all(absent.map((id) => confirmAbsence(id, context, signal)));
+  const here = [...attached, ...found.filter((description) => description !== undefined)];
+  await Promise.all(here.map((description) => take(description, known.get(description.id), context, signal)));
+  // A pod with an address that is nobody's may be newer than the answer.
+  const unsure = pool.ledger.orphans.size > 0 ? pool.ledger.interfaces.keys() : doubtful(from.ownWrites, now());
+  for (const id of unsure) secondLooks?.at(id, context);
   // A detached interface of ours may also be the half of a deletion that a restart interrupted.
-  if (vanished > 0) context.leftovers.suspect('interrupted-deletion');
-  if (from.journalDamaged) context.leftovers.suspect('damaged-journal');
-  for (const { id } of from.intents) context.leftovers.suspect(id);
+  if (here.length < attached.length + absent.length) leftovers.suspect('interrupted-deletion');
+  if (from.journalDamaged) leftovers.suspect('damaged-journal');
+  for (const { id } of from.intents) leftovers.suspect(id);
+}
+
+/** The interface where the cloud, asked for it alone, has it after all; otherwise it leaves pool and journal. */
+async function confirmAbsence(
+  id: string,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<NetworkInterfaceDescription | undefined> {
+  const description = await confirmed(id, undefined, context, { signal, cause: 'start' });
+  if (description !== undefined) return description;
+  forgetInterface(id, context);
+  await context.journal.append({ kind: 'interface-gone', interfaceId: id });
+  return undefined;
 }
 
 async function take(
@@ -86,13 +108,31 @@ async function take(
     return;
   }
   if (known?.phase === 'ready') {
-    pool.update((ledger) => withInterface(ledger, { ...fresh, blocks: blocksOf(description) }));
-    await storeInterface(fresh.id, context);
+    await takeKnown(fresh, description, context, signal);
     return;
   }
   await bringUp(description, context, signal).catch((error: unknown) =>
     log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface cannot be used'),
   );
+}
+
+/** One that serves already: its place is as described now, its blocks are what a second answer confirms where pods lose by it. */
+async function takeKnown(
+  fresh: NetworkInterface,
+  first: NetworkInterfaceDescription,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const description = await confirmed(fresh.id, first, context, { signal, cause: 'start' });
+  if (description === undefined) {
+    forgetInterface(fresh.id, context);
+    await context.journal.append({ kind: 'interface-gone', interfaceId: fresh.id });
+    return;
+  }
+  const { blocks } = knownInterface(context, fresh.id) ?? fresh;
+  context.pool.update((ledger) => withInterface(ledger, { ...fresh, blocks }));
+  updateBlocks(fresh.id, blocksOf(description), context);
+  await storeInterface(fresh.id, context);
 }
 
 /** A crash between attaching and marking leaves an interface of ours that would outlive the instance. */

@@ -8,6 +8,7 @@ import { crc32 } from 'node:zlib';
 import { attachmentKey } from '#warm-pool/ledger.ts';
 import type { Action, Assignment, Attachment, CoolDown, NetworkInterface } from '#warm-pool/model.ts';
 import type { InstanceIdentity, InstanceTypeDescription } from '#cloud/provider.ts';
+import { type OwnWrite, youngWrites } from './own-writes.ts';
 
 export const JOURNAL_VERSION = 1;
 
@@ -29,7 +30,9 @@ export type JournalRecord =
   | { readonly kind: 'cool-down'; readonly coolDown: CoolDown }
   /** Written before a call that creates something, so that a crash before its answer can be resolved. */
   | { readonly kind: 'intent'; readonly intent: Intent }
-  | { readonly kind: 'intent-done'; readonly intentId: string };
+  | { readonly kind: 'intent-done'; readonly intentId: string }
+  /** What the cloud was told, for as long as that outranks its reads. */
+  | { readonly kind: 'own-write'; readonly write: OwnWrite };
 
 export interface Intent {
   readonly id: string;
@@ -50,6 +53,8 @@ export interface JournalState {
   readonly assignments: ReadonlyMap<string, StoredAssignment>;
   readonly coolDowns: ReadonlyMap<string, CoolDown>;
   readonly intents: ReadonlyMap<string, Intent>;
+  /** Oldest first; those that were too old when the latest was made are left out. */
+  readonly ownWrites: readonly OwnWrite[];
 }
 
 export function encodeRecord(record: JournalRecord): string {
@@ -94,6 +99,7 @@ export function replay(records: readonly JournalRecord[]): JournalState {
     assignments: new Map<string, StoredAssignment>(),
     coolDowns: new Map<string, CoolDown>(),
     intents: new Map<string, Intent>(),
+    ownWrites: [] as readonly OwnWrite[],
   };
   // An address in somebody's hands does not rest, whoever had it before.
   const rest = (coolDown: CoolDown) => {
@@ -138,6 +144,9 @@ export function replay(records: readonly JournalRecord[]): JournalState {
       case 'intent-done':
         state.intents.delete(record.intentId);
         break;
+      case 'own-write':
+        state.ownWrites = [...youngWrites(state.ownWrites, record.write.at), record.write];
+        break;
       default:
         record satisfies never;
     }
@@ -159,5 +168,6 @@ export function compact(state: JournalState, now: number): readonly JournalRecor
   }
   for (const assignment of state.assignments.values()) records.push({ kind: 'assign', assignment });
   for (const intent of state.intents.values()) records.push({ kind: 'intent', intent });
+  for (const write of youngWrites(state.ownWrites, now)) records.push({ kind: 'own-write', write });
   return records;
 }

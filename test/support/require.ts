@@ -6,6 +6,8 @@ const NEEDS = {
   root: () => process.getuid?.() === 0,
   ip: () => onPath('ip'),
   nft: () => onPath('nft'),
+  ping: () => onPath('ping'),
+  conntrack: () => onPath('conntrack'),
   containerd: () => onPath('containerd') && onPath('ctr'),
   runc: () => onPath('runc'),
   gcc: () => onPath('gcc'),

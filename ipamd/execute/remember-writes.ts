@@ -1,0 +1,163 @@
+/** A provider that remembers what it told the cloud, durably, and corrects what the cloud says by it. */
+import { CloudError, type CloudErrorCode } from '#cloud/errors.ts';
+import type { CloudProvider, NetworkInterfaceDescription, UnassignRequest } from '#cloud/provider.ts';
+import { errorFields, type Log } from '../observe/log.ts';
+import type { Journal } from '../store/journal.ts';
+import { outrank, type OwnWrite, youngWrites } from '../store/own-writes.ts';
+
+/** Whether the call took effect is unknown. */
+const UNKNOWN: ReadonlySet<CloudErrorCode> = new Set(['unavailable', 'aborted']);
+
+export interface OwnWritesOptions {
+  readonly journal: Pick<Journal, 'append'>;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Those of an earlier run, oldest first. */
+  readonly earlier: readonly OwnWrite[];
+}
+
+/** Union over `OwnWrite` without its time. */
+type Told = OwnWrite extends infer W ? (W extends OwnWrite ? Omit<W, 'at'> : never) : never;
+
+/** The writes that may still outrank a read. */
+export class OwnWrites {
+  readonly #options: OwnWritesOptions;
+  #writes: readonly OwnWrite[];
+
+  constructor(options: OwnWritesOptions) {
+    this.#options = options;
+    this.#writes = options.earlier;
+  }
+
+  get all(): readonly OwnWrite[] {
+    return this.#writes;
+  }
+
+  /**
+   * Counts at once, and after a crash when it resolves. A journal that cannot be written (it is reported there, too, by
+   * whoever relies on it) does not undo what the cloud did, so this never rejects.
+   */
+  async note(told: Told): Promise<void> {
+    const at = this.#options.now();
+    const write: OwnWrite = { at, ...told };
+    this.#writes = [...youngWrites(this.#writes, at), write];
+    await this.#options.journal
+      .append({ kind: 'own-write', write })
+      .catch((error: unknown) =>
+        this.#options.log.error(errorFields(error), 'what the cloud was told could not be written down'),
+      );
+  }
+
+  /** The interface as this daemon created it, while that is fresh. */
+  created(id: string): NetworkInterfaceDescription | undefined {
+    for (const write of this.#writes) {
+      if (write.kind === 'created' && write.networkInterface.id === id) return write.networkInterface;
+    }
+    return undefined;
+  }
+}
+
+/** `provider` with its writes remembered in `writes` and its descriptions of interfaces corrected by them. */
+export function withOwnWrites(provider: CloudProvider, writes: OwnWrites, now: () => number): CloudProvider {
+  return {
+    ...readsOf(provider, writes, now),
+    ...blockWritesOf(provider, writes),
+    ...interfaceWritesOf(provider, writes),
+    describeSubnets: (request, options) => provider.describeSubnets(request, options),
+    describeInstanceTypes: (request, options) => provider.describeInstanceTypes(request, options),
+    modifyNetworkInterfaceAttribute: (request, options) => provider.modifyNetworkInterfaceAttribute(request, options),
+    assignIpv6Addresses: (request, options) => provider.assignIpv6Addresses(request, options),
+    unassignIpv6Addresses: (request, options) => provider.unassignIpv6Addresses(request, options),
+    createTags: (request, options) => provider.createTags(request, options),
+  };
+}
+
+function readsOf(
+  provider: CloudProvider,
+  writes: OwnWrites,
+  now: () => number,
+): Pick<CloudProvider, 'describeNetworkInterfaces'> {
+  return {
+    async describeNetworkInterfaces(request, options) {
+      try {
+        return outrank(await provider.describeNetworkInterfaces(request, options), writes.all, request, now());
+      } catch (error) {
+        // A copy that has not heard of a new interface denies it.
+        const known = isNotFound(error) ? outrank([], writes.all, request, now()) : [];
+        if (known.length > 0 && known.length === request.ids?.length) return known;
+        throw error;
+      }
+    },
+  };
+}
+
+function blockWritesOf(
+  provider: CloudProvider,
+  writes: OwnWrites,
+): Pick<CloudProvider, 'assignPrivateIpAddresses' | 'unassignPrivateIpAddresses'> {
+  return {
+    async assignPrivateIpAddresses(request, options) {
+      const { networkInterfaceId: interfaceId } = request;
+      await writes.note({ kind: 'asked', interfaceId });
+      const assigned = await provider.assignPrivateIpAddresses(request, options);
+      await writes.note({ kind: 'assigned', interfaceId, ...assigned });
+      return assigned;
+    },
+    async unassignPrivateIpAddresses(request, options) {
+      const blocks = blocksOf(request);
+      await writes.note({ kind: 'unassigned', ...blocks });
+      try {
+        await provider.unassignPrivateIpAddresses(request, options);
+      } catch (error) {
+        const unknown = error instanceof CloudError && UNKNOWN.has(error.code);
+        await writes.note({ kind: unknown ? 'unassigned' : 'kept', ...blocks });
+        throw error;
+      }
+      await writes.note({ kind: 'unassigned', ...blocks });
+    },
+  };
+}
+
+function interfaceWritesOf(
+  provider: CloudProvider,
+  writes: OwnWrites,
+): Pick<
+  CloudProvider,
+  'createNetworkInterface' | 'attachNetworkInterface' | 'detachNetworkInterface' | 'deleteNetworkInterface'
+> {
+  return {
+    async createNetworkInterface(request, options) {
+      const networkInterface = await provider.createNetworkInterface(request, options);
+      await writes.note({ kind: 'created', networkInterface });
+      return networkInterface;
+    },
+    async attachNetworkInterface(request, options) {
+      const answer = await provider.attachNetworkInterface(request, options);
+      const { networkInterfaceId, instanceId, deviceIndex, networkCardIndex } = request;
+      const networkInterface = writes.created(networkInterfaceId);
+      if (networkInterface !== undefined) {
+        const { attachmentId } = answer;
+        const place = { attachmentId, instanceId, deviceIndex, networkCardIndex };
+        const attachment = { ...place, deleteOnTermination: false, status: 'attached' } as const;
+        await writes.note({ kind: 'attached', networkInterface, attachment });
+      }
+      return answer;
+    },
+    async detachNetworkInterface(request, options) {
+      await provider.detachNetworkInterface(request, options);
+      await writes.note({ kind: 'detached', attachmentId: request.attachmentId });
+    },
+    async deleteNetworkInterface(request, options) {
+      await provider.deleteNetworkInterface(request, options);
+      await writes.note({ kind: 'deleted', interfaceId: request.networkInterfaceId });
+    },
+  };
+}
+
+function blocksOf({ networkInterfaceId, addresses = [], prefixes = [] }: UnassignRequest) {
+  return { interfaceId: networkInterfaceId, addresses, prefixes };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof CloudError && error.code === 'not-found';
+}
