@@ -24,6 +24,7 @@ const BUILDERS = new Set(['gcc', 'musl-gcc', 'cargo', '/usr/include/stdlib.h']);
 const TEST = [
   ...RUN,
   { tool: 'ping', package: 'iputils-ping', need: false },
+  { tool: 'conntrack', package: 'conntrack', need: false },
   { tool: 'containerd', package: 'containerd', need: false },
   { tool: 'runc', package: 'runc', need: false },
   { tool: '/usr/lib/cni/loopback', package: 'containernetworking-plugins', need: false },
