@@ -11,11 +11,10 @@ const STEPS = {
     '--experimental-vm-modules',
     '--no-warnings',
     'node_modules/jest/bin/jest.js',
-    'warm-pool',
-    'cloud',
-    'cni',
-    'ipamd',
-    'test/repository',
+    '--testPathIgnorePatterns',
+    '/node_modules/',
+    '/dist/',
+    '/test/(?!repository/)',
   ],
 };
 const FIX = [
