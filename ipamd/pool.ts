@@ -52,10 +52,11 @@ export class Pool {
     this.#listeners.add(listener);
   }
 
-  snapshot(): Snapshot {
+  /** What the planner sees at a time; a plan must be made for the same one. */
+  snapshot(now = this.#now()): Snapshot {
     return snapshot(this.#ledger, {
       waiting: this.#queue.length,
-      now: this.#now(),
+      now,
       cloudBackOffUntil: this.cloudBackOffUntil,
     });
   }

@@ -66,9 +66,11 @@ export class Reconciler {
 
   #planNow(): void {
     const { pool, targets, now, log } = this.#options;
+    // One look at the clock, before anything is judged by it: a cool-down that ends in between would wake nobody.
+    const at = now();
     pool.serve();
     const before = this.#plan.refusals.map((refusal) => refusal.why.reason).join();
-    this.#plan = plan(pool.snapshot(), targets, now());
+    this.#plan = plan(pool.snapshot(at), targets, at);
     for (const action of this.#plan.actions) this.#start(action);
     if (this.#plan.refusals.map((refusal) => refusal.why.reason).join() !== before) {
       for (const { why } of this.#plan.refusals)
