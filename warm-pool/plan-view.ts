@@ -58,8 +58,6 @@ export interface View {
   readonly comingRoom: number;
 }
 
-export const NO_COUNTS: Counts = { free: 0, total: 0, freePrefixes: 0, partialFree: 0 };
-
 export function viewOf(snapshot: Snapshot, now: number): View {
   const { mode, limits, subnets, waiting } = snapshot;
   const perInterface = Math.max(0, limits.ipv4PerInterface - 1);

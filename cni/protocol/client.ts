@@ -1,11 +1,9 @@
-/** One exchange with the daemon from Node: for the fallback of the CNI binary, tools and tests. */
+/** One exchange with the daemon from Node: for the fallback of the CNI binary. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { parseResponse } from './envelope.ts';
 import { ProtocolError } from './errors.ts';
 import { FrameCollector, decodeText, frameText } from './frame.ts';
 import { MAX_FRAME_BYTES } from './messages.ts';
-import type { RequestEnvelope, ResponseEnvelope } from './messages.ts';
 
 export interface ExchangeOptions {
   /** For the whole exchange, connecting included. */
@@ -13,20 +11,6 @@ export interface ExchangeOptions {
   /** Ends the exchange early; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly maxAnswerBytes?: number;
-}
-
-/**
- * Sends `request` on a connection of its own and waits for the response. The request's `deadlineMs` is not the limit of
- * this wait: `timeoutMs` is, and should be a little longer.
- * @throws ProtocolError
- */
-export async function callDaemon(
-  socketPath: string,
-  request: RequestEnvelope,
-  options: ExchangeOptions,
-): Promise<ResponseEnvelope> {
-  const answer = await exchangeText(socketPath, JSON.stringify(request), options);
-  return parseResponse(parseJson(answer), request.id);
 }
 
 /** Sends one frame and returns the text of the first frame that comes back. The connection is closed in every case. @throws ProtocolError */
@@ -77,11 +61,3 @@ function receiveOne(
 }
 
 const HUNG_UP = 'the connection closed before the answer was whole';
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ProtocolError('malformed', 'the answer is not JSON', { cause });
-  }
-}

@@ -190,11 +190,3 @@ export class CniError extends Error {
       : { code: this.code, msg: this.msg, details: this.details };
   }
 }
-
-/** The error document of SPEC.md, section "Error", as it goes to standard output. */
-export interface CniErrorDocument {
-  readonly cniVersion: string;
-  readonly code: number;
-  readonly msg: string;
-  readonly details?: string;
-}

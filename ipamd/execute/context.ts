@@ -28,8 +28,8 @@ export interface ExecuteContext {
   readonly leftovers: { suspect(intentId: string): void };
   readonly now: () => number;
   readonly newId: () => string;
-  /** For interfaces whose description may be behind our own writes; without it they are looked at once. */
-  readonly secondLooks?: SecondLooks;
+  /** For interfaces whose description may be behind our own writes. */
+  readonly secondLooks: SecondLooks;
   readonly log: Log;
 }
 

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { CloudError } from '#cloud/errors.ts';
 import { interfaceDescription } from '#cloud/aws/tags.ts';
-import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
+import type { CallOptions, NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { withInterface, withoutInterface, withPhase } from '#warm-pool/ledger.ts';
 import type { Action, NetworkInterface } from '#warm-pool/model.ts';
 import { errorFields } from '../observe/log.ts';
@@ -30,8 +30,7 @@ export async function createInterface(
   try {
     created = await create(action, intent.id, context, signal);
     const attached = await attach(created, action, context, signal);
-    settle((ledger) => withInterface(ledger, toNetworkInterface(attached, context, 'attaching', now())));
-    await bringUp(attached, context, signal);
+    await bringUp(attached, context, { signal, settle });
     backOffs.succeed(context);
     backOffs.subnetGave(action.subnetId);
   } catch (error) {
@@ -110,15 +109,18 @@ async function attach(
   return { ...created, attachment };
 }
 
-/** From attached to usable. Also used at start, for interfaces that were attached before. */
+/**
+ * From attached to usable. Also used at start, for interfaces that were attached before and are in nobody's flight: then
+ * `settle` is the pool's own update.
+ */
 export async function bringUp(
   description: NetworkInterfaceDescription,
   context: ExecuteContext,
-  signal: AbortSignal,
+  { signal, settle }: Run,
 ): Promise<void> {
   const { pool, datapath, now, subnets } = context;
   const attaching = toNetworkInterface(description, context, 'attaching', now());
-  pool.update((ledger) => withInterface(ledger, attaching));
+  settle((ledger) => withInterface(ledger, attaching));
   if (subnets.get(description.subnetId) === undefined) await subnets.refresh({ signal, cause: 'new-subnet' });
   const subnetCidr = subnets.get(description.subnetId)?.cidr;
   if (subnetCidr === undefined)
@@ -167,16 +169,24 @@ async function detachAndDelete(
   context: ExecuteContext,
   signal: AbortSignal,
 ): Promise<void> {
-  const { provider, datapath } = context;
-  const options = { signal, cause };
-  const [found] = await provider.describeNetworkInterfaces({ ids: [known.id] }, options).catch(noneIfNotFound);
+  const exists = await detach(known.id, context, { signal, cause }, false);
+  await context.datapath.tearDownInterface(known.deviceIndex, known.networkCardIndex);
+  if (exists) await deleteWhenDetached(known.id, context, signal);
+}
+
+/** Asks for the detachment of an interface, if it is attached. Resolves to false where the cloud does not have it. */
+async function detach(
+  id: string,
+  { provider }: Pick<ExecuteContext, 'provider'>,
+  options: CallOptions,
+  force: boolean,
+): Promise<boolean> {
+  const [found] = await provider.describeNetworkInterfaces({ ids: [id] }, options).catch(noneIfNotFound);
   if (found?.attachment !== undefined) {
-    await provider
-      .detachNetworkInterface({ attachmentId: found.attachment.attachmentId }, options)
-      .catch(noneIfNotFound);
+    const { attachmentId } = found.attachment;
+    await provider.detachNetworkInterface({ attachmentId, force }, options).catch(noneIfNotFound);
   }
-  await datapath.tearDownInterface(known.deviceIndex, known.networkCardIndex);
-  if (found !== undefined) await deleteWhenDetached(known.id, context, signal);
+  return found !== undefined;
 }
 
 /** EC2 detaches in its own time; until then the deletion is refused as in use. */
@@ -197,17 +207,13 @@ async function deleteWhenDetached(id: string, context: ExecuteContext, signal: A
 
 /** Deletes an interface that was created and could not be used. Resolves to false where that failed. */
 async function discard(id: string, context: ExecuteContext): Promise<boolean> {
-  const { provider, log } = context;
   const signal = AbortSignal.timeout(DETACH_DEADLINE_MS);
-  const options = { signal, cause: 'discard' };
   try {
-    const [found] = await provider.describeNetworkInterfaces({ ids: [id] }, options).catch(noneIfNotFound);
-    if (found?.attachment !== undefined)
-      await provider.detachNetworkInterface({ attachmentId: found.attachment.attachmentId, force: true }, options);
-    if (found !== undefined) await deleteWhenDetached(id, context, signal);
+    const exists = await detach(id, context, { signal, cause: 'discard' }, true);
+    if (exists) await deleteWhenDetached(id, context, signal);
     return true;
   } catch (error) {
-    log.error({ eni: id, ...errorFields(error) }, 'an unused interface could not be deleted yet');
+    context.log.error({ eni: id, ...errorFields(error) }, 'an unused interface could not be deleted yet');
     return false;
   }
 }

@@ -27,7 +27,7 @@ export async function storeInterface(id: string, context: ExecuteContext): Promi
  */
 export async function refreshInterface(id: string, context: ExecuteContext, options: CallOptions): Promise<void> {
   const { pool, log, journal, secondLooks } = context;
-  if (options.cause === 'verify') secondLooks?.at(id, context);
+  if (options.cause === 'verify') secondLooks.at(id, context);
   try {
     const description = await confirmed(id, await attachedHere(id, context, options), context, options);
     if (description === undefined) {

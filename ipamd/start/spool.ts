@@ -5,7 +5,8 @@
 import { watch } from 'node:fs';
 import { mkdir, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseRequest } from '#cni/protocol/envelope.ts';
+import { ProtocolError } from '#cni/protocol/errors.ts';
+import { parseSpooled } from '#cni/protocol/spool.ts';
 import type { RequestEnvelope } from '#cni/protocol/messages.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 
@@ -82,14 +83,13 @@ export class Spool {
   async #replayOne(path: string): Promise<'done' | 'stays' | 'gone'> {
     const { handle, log } = this.#options;
     try {
-      const request = parseRequest(JSON.parse(await readFile(path, 'utf8')));
-      if (request.method !== 'Del') throw new SyntaxError(`method ${request.method} in the spool of deletions`);
+      const request = parseSpooled(await readFile(path, 'utf8'));
       await handle(request, AbortSignal.any([this.#stop.signal, AbortSignal.timeout(REPLAY_DEADLINE_MS)]));
       await unlink(path);
       return 'done';
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'gone';
-      const unreadable = error instanceof SyntaxError || (error as { name?: string }).name === 'ProtocolError';
+      const unreadable = error instanceof ProtocolError;
       log.error(
         { path, ...errorFields(error) },
         unreadable ? 'a spooled deletion cannot be read and is set aside' : 'a spooled deletion failed and stays',

@@ -17,6 +17,7 @@ import {
   updateBlocks,
 } from '../execute/known-interfaces.ts';
 import { errorFields } from '../observe/log.ts';
+import type { Run } from '../reconciler.ts';
 import { doubtful, type OwnWrite } from '../store/own-writes.ts';
 import type { Intent } from '../store/records.ts';
 import { describeAttached } from './discover.ts';
@@ -69,7 +70,7 @@ async function synchronise(context: ExecuteContext, from: Synchronisation, signa
   await Promise.all(here.map((description) => take(description, known.get(description.id), context, signal)));
   // A pod with an address that is nobody's may be newer than the answer.
   const unsure = pool.ledger.orphans.size > 0 ? pool.ledger.interfaces.keys() : doubtful(from.ownWrites, now());
-  for (const id of unsure) secondLooks?.at(id, context);
+  for (const id of unsure) secondLooks.at(id, context);
   // A detached interface of ours may also be the half of a deletion that a restart interrupted.
   if (here.length < attached.length + absent.length) leftovers.suspect('interrupted-deletion');
   if (from.journalDamaged) leftovers.suspect('damaged-journal');
@@ -111,7 +112,8 @@ async function take(
     await takeKnown(fresh, description, context, signal);
     return;
   }
-  await bringUp(description, context, signal).catch((error: unknown) =>
+  const settle: Run['settle'] = (transition) => pool.update(transition);
+  await bringUp(description, context, { signal, settle }).catch((error: unknown) =>
     log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface cannot be used'),
   );
 }

@@ -17,6 +17,13 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.addPod('b', ON_SECONDARY, 1);
   }
 
+  /** Stands in for kube-proxy: what matches is translated to the pod of the second ENI, at its hook. */
+  function translateToPod(match: string): void {
+    const chain = 'add chain ip proxy pre { type nat hook prerouting priority -100; }';
+    fixture.node.exec('node', 'nft', `add table ip proxy; ${chain}`);
+    fixture.node.exec('node', 'nft', `add rule ip proxy pre ${match} dnat to ${ON_SECONDARY}:${PORT}`);
+  }
+
   /** Packets that went into the fabric from one of the node's ENIs. */
   const arrivedBy = (link: string): number =>
     Number(/RX:.*\n\s+\d+\s+(\d+)/.exec(fixture.node.ip('fabric', `-s link show ${link}`))?.[1]);
@@ -74,16 +81,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.setUp();
     await twoPods();
     await fixture.node.echo('b', PORT);
-    fixture.node.exec(
-      'node',
-      'nft',
-      'add table ip proxy; add chain ip proxy pre { type nat hook prerouting priority -100; }',
-    );
-    fixture.node.exec(
-      'node',
-      'nft',
-      `add rule ip proxy pre ip daddr 172.20.0.1 udp dport 53 dnat to ${ON_SECONDARY}:${PORT}`,
-    );
+    translateToPod('ip daddr 172.20.0.1 udp dport 53');
     expect(await fixture.node.probe('a', '172.20.0.1', 53)).toBe(ON_PRIMARY);
   }, 20_000);
 
@@ -91,16 +89,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.setUp();
     await twoPods();
     await fixture.node.echo('b', PORT);
-    fixture.node.exec(
-      'node',
-      'nft',
-      'add table ip proxy; add chain ip proxy pre { type nat hook prerouting priority -100; }',
-    );
-    fixture.node.exec(
-      'node',
-      'nft',
-      `add rule ip proxy pre fib daddr type local udp dport 30080 dnat to ${ON_SECONDARY}:${PORT}`,
-    );
+    translateToPod('fib daddr type local udp dport 30080');
     expect(await fixture.node.probe('outside', PRIMARY_ADDRESS, 30080)).toBe(OUTSIDE_ADDRESS);
     await fixture.setUp({ nodePortSupport: false, externalSnat: true });
     expect(await fixture.node.probe('outside', PRIMARY_ADDRESS, 30080)).toBe('timeout');

@@ -60,7 +60,6 @@ export const RTM = {
 export const RTNLGRP_LINK = 1;
 
 /** sys/socket.h. */
-export const AF_UNSPEC = 0;
 export const AF_INET = 2;
 
 /** linux/if_link.h; IFF_UP is from linux/if.h, VETH_INFO_PEER from linux/veth.h, the filter bit from linux/rtnetlink.h. */
