@@ -37,6 +37,18 @@ async function detachAll(): Promise<void> {
   }
 }
 
+/** Nothing is done, planned or waited for: the daemon may be stopped without interrupting anything. */
+async function idle(): Promise<void> {
+  await until('nothing is done or planned', 20_000, async () => {
+    const { actions, inFlight, wakeAt } = await node.introspect<{
+      readonly actions: readonly unknown[];
+      readonly inFlight: readonly unknown[];
+      readonly wakeAt: string | null;
+    }>('/v1/plan');
+    return actions.length === 0 && inFlight.length === 0 && wakeAt === null;
+  });
+}
+
 describeWith(['root', 'ip', 'nft'], 'a node', () => {
   beforeAll(async () => {
     cluster = await testCluster();
@@ -162,13 +174,7 @@ describeWith(['root', 'ip', 'nft'], 'a node', () => {
   it('makes no EC2 call and no metadata request while nothing is missing', async () => {
     await node.stopDaemon('SIGTERM');
     await node.startDaemon({ WARM_IP_TARGET: '1', MINIMUM_IP_TARGET: '6' });
-    await until('nothing is planned', 20_000, async () => {
-      const { actions, wakeAt } = await node.introspect<{
-        readonly actions: readonly unknown[];
-        readonly wakeAt: string | null;
-      }>('/v1/plan');
-      return actions.length === 0 && wakeAt === null;
-    });
+    await idle();
     const before = cluster.cloud.calls().length;
     for (let round = 0; round < 3; round += 1) await attached().then(({ pod }) => node.cni('DEL', pod));
     expect(cluster.cloud.calls().length).toBe(before);
@@ -177,6 +183,7 @@ describeWith(['root', 'ip', 'nft'], 'a node', () => {
   });
 
   it('starts with at most ten metadata requests and one Describe of interfaces and subnets', async () => {
+    await idle();
     await node.stopDaemon('SIGTERM');
     await node.forgetState();
     const from = cluster.cloud.calls().length;
