@@ -1,0 +1,40 @@
+/**
+ * What the API server says that decisions of the pool depend on. One implementation watches (`watch.ts`); where no API
+ * server is configured, `WITHOUT_CLUSTER` answers. Reading never blocks and never fails: what is not known yet says so.
+ */
+
+/** An ENIConfig (crd.k8s.amazonaws.com/v1alpha1): where this node's pods get their interfaces. */
+export interface EniConfig {
+  readonly name: string;
+  readonly subnetId: string;
+  /** Empty: those of the primary interface. */
+  readonly securityGroupIds: readonly string[];
+}
+
+export type EniConfigLookup =
+  | { readonly kind: 'found'; readonly eniConfig: EniConfig }
+  /** The node names one that does not exist, or that cannot be used; `why` is a sentence for people. */
+  | { readonly kind: 'missing'; readonly name: string; readonly why: string }
+  /** The API server has not answered yet. */
+  | { readonly kind: 'unknown' };
+
+export interface ClusterView {
+  /** The ENIConfig that the node's label or annotation names (peer's precedence). */
+  eniConfig(): EniConfigLookup;
+  /** False while the node carries the taint node.kubernetes.io/unschedulable:NoSchedule; undefined: not known. */
+  schedulable(): boolean | undefined;
+  /** status.capacity.pods of the node. */
+  podCapacity(): number | undefined;
+  /** Annotations of a pod of this node; undefined: the pod is not known here. */
+  podAnnotations(namespace: string, name: string): Readonly<Record<string, string>> | undefined;
+  /** Called after any of the answers above may have changed. The returned function ends it. */
+  onChange(listener: () => void): () => void;
+}
+
+export const WITHOUT_CLUSTER: ClusterView = {
+  eniConfig: () => ({ kind: 'unknown' }),
+  schedulable: () => undefined,
+  podCapacity: () => undefined,
+  podAnnotations: () => undefined,
+  onChange: () => () => undefined,
+};
