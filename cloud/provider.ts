@@ -78,9 +78,10 @@ export interface CreateNetworkInterfaceRequest {
   readonly description: string;
   readonly tags: Tags;
   readonly clientToken: string;
-  /** At most one of the following; none makes an interface with its primary address alone. */
+  /** At most one of these two, not counting 0; neither makes an interface with its primary IPv4 address alone. */
   readonly secondaryAddressCount?: number;
   readonly ipv4PrefixCount?: number;
+  /** /80 prefixes beside whatever IPv4 was asked for; the subnet must have an IPv6 CIDR block. */
   readonly ipv6PrefixCount?: number;
 }
 
@@ -173,4 +174,35 @@ export interface InstanceIdentity {
 
 export interface InstanceMetadata {
   identity(options?: { readonly signal?: AbortSignal }): Promise<InstanceIdentity>;
+}
+
+/** What instance metadata says of the network of this node; the service is on the node's own link, and no EC2 call. */
+export interface NetworkMetadata {
+  /** MACs of the attached interfaces, in lower case. One request. */
+  macs(options?: { readonly signal?: AbortSignal }): Promise<readonly string[]>;
+  /** What may change of an interface and its VPC while the node runs. Two requests. */
+  facts(
+    mac: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<{ readonly securityGroupIds: readonly string[]; readonly vpcCidrs: readonly string[] }>;
+  /** Every attached interface, without what metadata does not know (tags, type, attachment id). Twelve requests for each. */
+  interfaces(options?: { readonly signal?: AbortSignal }): Promise<readonly MetadataInterface[]>;
+}
+
+export interface MetadataInterface {
+  readonly id: string;
+  readonly mac: string;
+  readonly deviceIndex: number;
+  readonly networkCardIndex: number;
+  readonly subnetId: string;
+  readonly subnetCidr: string;
+  readonly subnetIpv6Cidrs: readonly string[];
+  readonly vpcId: string;
+  /** Empty for an interface without IPv4 addresses. */
+  readonly primaryAddress: string;
+  readonly secondaryAddresses: readonly string[];
+  readonly ipv4Prefixes: readonly string[];
+  readonly ipv6Addresses: readonly string[];
+  readonly ipv6Prefixes: readonly string[];
+  readonly securityGroupIds: readonly string[];
 }

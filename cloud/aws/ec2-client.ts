@@ -1,8 +1,26 @@
-import type * as Ec2Sdk from '@aws-sdk/client-ec2';
+import {
+  AssignIpv6AddressesCommand,
+  AssignPrivateIpAddressesCommand,
+  AttachNetworkInterfaceCommand,
+  CreateNetworkInterfaceCommand,
+  CreateTagsCommand,
+  DeleteNetworkInterfaceCommand,
+  DescribeInstanceTypesCommand,
+  DescribeNetworkInterfacesCommand,
+  DescribeSubnetsCommand,
+  DetachNetworkInterfaceCommand,
+  ModifyNetworkInterfaceAttributeCommand,
+  UnassignIpv6AddressesCommand,
+  UnassignPrivateIpAddressesCommand,
+} from '@aws-sdk/client-ec2';
+import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { CloudError } from '../errors.ts';
-import { checkAnswers } from './answer-check.ts';
+import { refusesCredentials } from './credential-errors.ts';
 import type { Ec2CallName, Ec2Input, Ec2Output, Ec2Send } from './ec2-send.ts';
+import { Ec2Session } from './ec2-session.ts';
+import type { Keys } from './ec2-session.ts';
 import { abortedError, cloudErrorFrom } from './map-errors.ts';
+import type { Environment } from './proxy.ts';
 import { fromSdkError } from './sdk-errors.ts';
 
 export interface Ec2ClientOptions {
@@ -13,72 +31,59 @@ export interface Ec2ClientOptions {
   readonly httpTimeoutSeconds?: number | undefined;
   /** Our version, for the user agent `wellspring/<version>`. */
   readonly version: string;
+  /** Where the proxy is named, and by what it is told which credentials lack. Default: this process's. */
+  readonly environment?: Environment | undefined;
+  /** Credentials that an earlier client had. */
+  readonly keys?: Keys | undefined;
+  /** Told of credentials that the SDK found. Must not throw. */
+  readonly onKeys?: ((keys: Keys) => void) | undefined;
 }
 
 /** A sender with connections that must be closed: `using`, or `[Symbol.dispose]()` at the end. */
 export interface Ec2ClientSend extends Ec2Send, Disposable {}
 
-type EC2Client = Ec2Sdk.EC2Client;
-type Sdk = typeof Ec2Sdk;
-
 type Senders = {
   readonly [A in Ec2CallName]: (
+    client: EC2Client,
     input: Ec2Input<A>,
     options: { readonly abortSignal: AbortSignal },
   ) => Promise<Ec2Output<A>>;
 };
 
-interface Loaded {
-  readonly client: EC2Client;
-  readonly senders: Senders;
-}
-
 /**
  * EC2 through `@aws-sdk/client-ec2`: credentials by the SDK's default chain, connections kept alive, and one attempt a
- * call, because retrying is the business of cloud/decorate/retry.ts. The SDK (about 80 MiB resident) is loaded by the
- * first call.
+ * call, because retrying is the business of cloud/decorate/retry.ts. Only a call that is refused for its credentials is
+ * sent a second time, where there are newer ones.
  */
 export function createEc2ClientSend(options: Ec2ClientOptions): Ec2ClientSend {
   const timeoutMs = (options.httpTimeoutSeconds ?? 10) * 1000;
-  let loading: Promise<Loaded> | undefined;
+  const session = new Ec2Session({ ...options, environment: options.environment ?? process.env, timeoutMs });
 
   const send: Ec2Send = async (action, input, { signal }) => {
     if (signal?.aborted) throw abortedError(action, signal);
     const timeout = AbortSignal.timeout(timeoutMs);
     const either = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+    const meaning = (error: unknown): CloudError => {
+      if (signal?.aborted) return abortedError(action, signal);
+      return timeout.aborted ? noAnswerInTime(action, timeoutMs, error) : fromSdkError(action, error);
+    };
+    // The SDK stops listening to the signal once the headers are in; this also ends a body that never comes.
+    const attempt = (client: EC2Client) => orAbort(SENDERS[action](client, input, { abortSignal: either }), either);
+    const { client } = session;
     try {
-      loading ??= load(options, timeoutMs);
-      const { senders } = await loading;
-      // The SDK stops listening to the signal once the headers are in; this also ends a body that never comes.
-      return await orAbort(senders[action](input, { abortSignal: either }), either);
+      return await attempt(client);
     } catch (error) {
-      if (signal?.aborted) throw abortedError(action, signal);
-      if (timeout.aborted) throw noAnswerInTime(action, timeoutMs, error);
-      throw fromSdkError(action, error);
+      const refusal = meaning(error);
+      if (!refusesCredentials(refusal)) throw refusal;
+      try {
+        if (await orAbort(session.renew(client), either)) return await attempt(session.client);
+      } catch (later) {
+        throw meaning(later);
+      }
+      throw refusal;
     }
   };
-
-  const dispose = (): void => {
-    // A client that never loaded has nothing to close, and the call that waited for it has been told why.
-    loading?.then(
-      ({ client }) => client.destroy(),
-      () => undefined,
-    );
-  };
-  return Object.assign(send, { [Symbol.dispose]: dispose });
-}
-
-async function load(options: Ec2ClientOptions, timeoutMs: number): Promise<Loaded> {
-  const sdk = await import('@aws-sdk/client-ec2');
-  const client = new sdk.EC2Client({
-    region: options.region,
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    maxAttempts: 1,
-    customUserAgent: [['wellspring', options.version]],
-    requestHandler: { connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
-  });
-  checkAnswers(client);
-  return { client, senders: sendersOf(sdk, client) };
+  return Object.assign(send, { [Symbol.dispose]: () => session[Symbol.dispose]() });
 }
 
 function noAnswerInTime(action: string, timeoutMs: number, cause: unknown): CloudError {
@@ -101,21 +106,19 @@ async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
   }
 }
 
-function sendersOf(sdk: Sdk, client: EC2Client): Senders {
-  return {
-    DescribeNetworkInterfaces: (input, o) => client.send(new sdk.DescribeNetworkInterfacesCommand(input), o),
-    DescribeSubnets: (input, o) => client.send(new sdk.DescribeSubnetsCommand(input), o),
-    DescribeInstanceTypes: (input, o) => client.send(new sdk.DescribeInstanceTypesCommand(input), o),
-    CreateNetworkInterface: (input, o) => client.send(new sdk.CreateNetworkInterfaceCommand(input), o),
-    AttachNetworkInterface: (input, o) => client.send(new sdk.AttachNetworkInterfaceCommand(input), o),
-    ModifyNetworkInterfaceAttribute: (input, o) =>
-      client.send(new sdk.ModifyNetworkInterfaceAttributeCommand(input), o),
-    DetachNetworkInterface: (input, o) => client.send(new sdk.DetachNetworkInterfaceCommand(input), o),
-    DeleteNetworkInterface: (input, o) => client.send(new sdk.DeleteNetworkInterfaceCommand(input), o),
-    AssignPrivateIpAddresses: (input, o) => client.send(new sdk.AssignPrivateIpAddressesCommand(input), o),
-    UnassignPrivateIpAddresses: (input, o) => client.send(new sdk.UnassignPrivateIpAddressesCommand(input), o),
-    AssignIpv6Addresses: (input, o) => client.send(new sdk.AssignIpv6AddressesCommand(input), o),
-    UnassignIpv6Addresses: (input, o) => client.send(new sdk.UnassignIpv6AddressesCommand(input), o),
-    CreateTags: (input, o) => client.send(new sdk.CreateTagsCommand(input), o),
-  };
-}
+const SENDERS: Senders = {
+  DescribeNetworkInterfaces: (client, input, o) => client.send(new DescribeNetworkInterfacesCommand(input), o),
+  DescribeSubnets: (client, input, o) => client.send(new DescribeSubnetsCommand(input), o),
+  DescribeInstanceTypes: (client, input, o) => client.send(new DescribeInstanceTypesCommand(input), o),
+  CreateNetworkInterface: (client, input, o) => client.send(new CreateNetworkInterfaceCommand(input), o),
+  AttachNetworkInterface: (client, input, o) => client.send(new AttachNetworkInterfaceCommand(input), o),
+  ModifyNetworkInterfaceAttribute: (client, input, o) =>
+    client.send(new ModifyNetworkInterfaceAttributeCommand(input), o),
+  DetachNetworkInterface: (client, input, o) => client.send(new DetachNetworkInterfaceCommand(input), o),
+  DeleteNetworkInterface: (client, input, o) => client.send(new DeleteNetworkInterfaceCommand(input), o),
+  AssignPrivateIpAddresses: (client, input, o) => client.send(new AssignPrivateIpAddressesCommand(input), o),
+  UnassignPrivateIpAddresses: (client, input, o) => client.send(new UnassignPrivateIpAddressesCommand(input), o),
+  AssignIpv6Addresses: (client, input, o) => client.send(new AssignIpv6AddressesCommand(input), o),
+  UnassignIpv6Addresses: (client, input, o) => client.send(new UnassignIpv6AddressesCommand(input), o),
+  CreateTags: (client, input, o) => client.send(new CreateTagsCommand(input), o),
+};

@@ -26,7 +26,7 @@ export function createInstanceMetadata(
   environment: Readonly<Record<string, string | undefined>>,
   options: InstanceMetadataOptions = {},
 ): InstanceMetadata {
-  const endpoint = endpointOf(environment);
+  const endpoint = metadataEndpoint(environment);
   return {
     identity: async ({ signal } = {}) => {
       if (!URL.canParse(endpoint) || new URL(endpoint).protocol !== 'http:') {
@@ -39,7 +39,8 @@ export function createInstanceMetadata(
   };
 }
 
-function endpointOf(environment: Readonly<Record<string, string | undefined>>): string {
+/** Where the service is, by the variables that the AWS SDKs know. */
+export function metadataEndpoint(environment: Readonly<Record<string, string | undefined>>): string {
   const mode = environment['AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE'];
   const fixed = mode?.toLowerCase() === 'ipv6' ? DEFAULT_ENDPOINT_IPV6 : DEFAULT_ENDPOINT;
   return environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || fixed;

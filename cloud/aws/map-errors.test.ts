@@ -1,3 +1,4 @@
+import { credentialsUnavailable } from './credential-errors.ts';
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { CloudErrorCode } from '../errors.ts';
@@ -102,10 +103,10 @@ describe('fromSdkError', () => {
       message: expect.stringContaining('ECONNRESET'),
     });
     expect(fromSdkError('X', 'not even an error')).toMatchObject({ code: 'unavailable' });
-    const missing = Object.assign(new Error('Could not load credentials'), { name: 'CredentialsProviderError' });
-    expect(fromSdkError('X', missing)).toMatchObject({
+    const missing = Object.assign(new Error('Could not load'), { name: 'CredentialsProviderError' });
+    expect(fromSdkError('X', credentialsUnavailable({}, missing))).toMatchObject({
       code: 'denied',
-      message: expect.stringContaining('credentials'),
+      message: expect.stringContaining('X: no credentials from the role of the instance: Could not load; attach'),
     });
   });
 });

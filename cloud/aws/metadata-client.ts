@@ -63,6 +63,16 @@ export class MetadataClient implements Disposable {
     return answer.body.trim();
   }
 
+  /** The same, undefined where the service has nothing at `path` (HTTP 404): an interface without prefixes, for example. */
+  async find(path: string, signal?: AbortSignal): Promise<string | undefined> {
+    try {
+      return await this.get(path, signal);
+    } catch (error) {
+      if (error instanceof MetadataAbsent) return undefined;
+      throw error;
+    }
+  }
+
   async #getWithToken(path: string, signal: AbortSignal | undefined): Promise<Answer> {
     const token = await this.#freshToken(signal);
     return this.#persist('GET', path, { 'x-aws-ec2-metadata-token': token }, signal);
@@ -138,7 +148,7 @@ export class MetadataClient implements Disposable {
   #refused(path: string, { status }: Answer): CloudError {
     const from = `the metadata service at ${this.#options.endpoint}`;
     // Shortly after the launch the service does not know the interfaces yet: worth asking again, so not `not-found`.
-    if (status === 404) return new CloudError('unavailable', path, `${from} has nothing there (HTTP 404)`);
+    if (status === 404) return new MetadataAbsent('unavailable', path, `${from} has nothing there (HTTP 404)`);
     if (status === 401 || status === 403) {
       const check = 'check that instance metadata is enabled (HttpEndpoint) and that no local firewall forbids it';
       return new CloudError(
@@ -150,6 +160,9 @@ export class MetadataClient implements Disposable {
     return new CloudError('unavailable', path, `${from} answered HTTP ${String(status)}`);
   }
 }
+
+/** HTTP 404, told apart for what an interface may lack. */
+class MetadataAbsent extends CloudError {}
 
 /** The error of an answer that cannot be what the path holds. */
 export function unreadable(path: string, endpoint: string, wanted: string, got: string): CloudError {

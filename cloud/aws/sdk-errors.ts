@@ -1,4 +1,5 @@
-import type { CloudError } from '../errors.ts';
+import { CloudError } from '../errors.ts';
+import { CredentialsUnavailable } from './credential-errors.ts';
 import { cloudErrorFrom } from './map-errors.ts';
 
 /**
@@ -9,14 +10,9 @@ export function fromSdkError(operation: string, error: unknown): CloudError {
   if (!(error instanceof Error)) {
     return cloudErrorFrom(operation, { ec2Code: undefined, status: undefined, message: String(error), cause: error });
   }
-  // No credentials, or none that can be refreshed: nothing was sent.
-  if (error.name === 'CredentialsProviderError' || error.name === 'TokenProviderError') {
-    return cloudErrorFrom(operation, {
-      ec2Code: 'AuthFailure',
-      status: 401,
-      message: `no credentials: ${firstLine(error)}`,
-      cause: error,
-    });
+  // Nothing was sent.
+  if (error instanceof CredentialsUnavailable) {
+    return new CloudError(error.code, operation, error.message, { cause: error });
   }
   const metadata = metadataOf(error);
   const ec2Code = '$fault' in error && !error.name.startsWith('Unknown') ? error.name : undefined;

@@ -2,8 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { withCallBudget } from './call-budget.ts';
 import { ManualClock } from './testing/manual-clock.ts';
-import { failingProvider } from './testing/quiet-provider.ts';
+import { callEach, failingProvider, quietProvider } from './testing/quiet-provider.ts';
+import { CloudError } from '../errors.ts';
+import { RECOVERY_MS } from '#warm-pool/call-rate.ts';
+import { decorate } from './decorate.ts';
+import { decorateForDaemon } from './stack.ts';
 import { TokenBucket } from './token-bucket.ts';
+import { type Rate, type Tokens, untilNext, withoutOne } from '#warm-pool/tokens.ts';
 
 const rate = fc.record({ burst: fc.integer({ min: 1, max: 20 }), perSecond: fc.integer({ min: 1, max: 50 }) });
 /** When callers come, as pauses between one and the next. */
@@ -14,7 +19,7 @@ describe('TokenBucket', () => {
     await fc.assert(
       fc.asyncProperty(rate, arrivals, async (limits, pauses) => {
         const clock = new ManualClock();
-        const bucket = new TokenBucket(clock, limits);
+        const bucket = new TokenBucket(clock, { rate: limits });
         const passed: number[] = [];
         const order: number[] = [];
         const waits = [];
@@ -43,7 +48,7 @@ describe('TokenBucket', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 20 }), async (givesUp) => {
         const clock = new ManualClock();
-        const bucket = new TokenBucket(clock, { burst: 1, perSecond: 10 });
+        const bucket = new TokenBucket(clock, { rate: { burst: 1, perSecond: 10 } });
         await bucket.take();
         const passed: number[] = [];
         const waits = givesUp.map(async (gone, i) => {
@@ -70,8 +75,142 @@ describe('TokenBucket', () => {
       { burst: 1, perSecond: 0 },
       { burst: NaN, perSecond: 1 },
     ]) {
-      expect(() => new TokenBucket(clock, bad)).toThrow(RangeError);
+      expect(() => new TokenBucket(clock, { rate: bad })).toThrow(RangeError);
+      const rate = { burst: 1, perSecond: 1 };
+      expect(() => new TokenBucket(clock, { rate, surge: bad })).toThrow(RangeError);
     }
+  });
+});
+
+describe('TokenBucket with urgent callers', () => {
+  it('lets them go first, in their order, and lets nobody be overtaken more than four times in a row', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }), async (urgency) => {
+        const clock = new ManualClock();
+        const bucket = new TokenBucket(clock, { rate: { burst: 1, perSecond: 10 } });
+        await bucket.take();
+        const passed: number[] = [];
+        const waits = urgency.map((urgent, i) => bucket.take(undefined, () => urgent).then(() => void passed.push(i)));
+        await clock.run(Promise.all(waits));
+        for (const kind of [true, false]) {
+          const order = passed.filter((i) => urgency[i] === kind);
+          expect(order).toEqual(order.toSorted((a, b) => a - b));
+        }
+        const urgent = urgency.filter(Boolean).length;
+        passed.forEach((i, place) => {
+          if (urgency[i] === true) {
+            const urgentBefore = urgency.slice(0, i).filter(Boolean).length;
+            // One of those who came before for each four urgent ones.
+            expect(place).toBeLessThanOrEqual(urgentBefore + Math.ceil((urgentBefore + 1) / 4));
+          } else expect(place).toBeLessThanOrEqual(Math.min(i + urgent, i + 4 * (i + 1)));
+        });
+        expect(clock.now()).toBeCloseTo(urgency.length * 100);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('asks again whether a caller is urgent: a pod may come to wait later', async () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(clock, { rate: { burst: 1, perSecond: 10 } });
+    await bucket.take();
+    const passed: string[] = [];
+    let waits = false;
+    const all = Promise.all([
+      bucket.take().then(() => passed.push('first')),
+      bucket.take().then(() => passed.push('second')),
+      bucket.take(undefined, () => waits).then(() => passed.push('third')),
+    ]);
+    await clock.advance(150);
+    waits = true;
+    await clock.run(all);
+    expect(passed).toEqual(['first', 'third', 'second']);
+  });
+});
+
+/** EC2's bucket of one account, and calls that take `latencyMs`. */
+function account(clock: ManualClock, limit: Rate, latencyMs: number) {
+  let tokens: Tokens = { count: limit.burst, at: 0 };
+  const seen = { taken: 0, refused: 0 };
+  const provider = decorate(quietProvider, async ({ operation, options }, proceed) => {
+    const now = clock.now();
+    const admitted = untilNext(tokens, limit, now) === 0;
+    tokens = admitted ? withoutOne(tokens, limit, now) : tokens;
+    await clock.sleep(latencyMs);
+    seen[admitted ? 'taken' : 'refused'] += 1;
+    if (!admitted) throw new CloudError('throttled', operation, 'Request limit exceeded.');
+    return proceed(options);
+  });
+  return { provider, seen };
+}
+
+const quiet = { observer: { observe: () => undefined } };
+
+describe('under an account limit', () => {
+  it('all calls succeed, few are refused, and full speed comes back', async () => {
+    const limits = fc.record({ burst: fc.integer({ min: 1, max: 20 }), perSecond: fc.integer({ min: 1, max: 4 }) });
+    await fc.assert(
+      fc.asyncProperty(
+        limits,
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 300 }),
+        fc.integer({ min: 1, max: 1000 }),
+        async (limit, calls, latencyMs, seed) => {
+          const clock = new ManualClock();
+          const { provider, seen } = account(clock, limit, latencyMs);
+          let state = seed;
+          const random = () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+          const stack = decorateForDaemon(provider, { ...quiet, clock, random, deadlineMs: 600_000 });
+          await clock.run(Promise.all(Array.from({ length: calls }, () => callEach(stack.provider).createTags())));
+          expect(seen.taken).toBe(calls);
+          // What went out before the first refusal came back, and then a little for finding out what the limit is.
+          const unheard = Math.min(16, 10 + (50 * latencyMs) / 1000);
+          expect(seen.refused).toBeLessThanOrEqual(unheard + 4 + 0.25 * calls);
+          await clock.advance(2 * RECOVERY_MS);
+          const [, change] = stack.budget();
+          expect(change?.perSecond).toBe(change?.fullPerSecond);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('what a call cannot get in time is throttled, and says so', async () => {
+    const clock = new ManualClock();
+    const { provider } = account(clock, { burst: 1, perSecond: 0.001 }, 5);
+    const stack = decorateForDaemon(provider, { ...quiet, clock, random: () => 0.5, deadlineMs: 30_000 });
+    const calls = callEach(stack.provider);
+    await clock.run(calls.createTags());
+    const late = await clock.run(calls.assignPrivateIpAddresses().catch((error: unknown) => error));
+    expect(late).toMatchObject({
+      code: 'throttled',
+      operation: 'assignPrivateIpAddresses',
+      message: expect.stringMatching(
+        /not done within 30 s, because of throttling: .*throttles the calls of this account/,
+      ),
+    });
+    const [read, change] = stack.budget();
+    expect(change?.perSecond).toBeLessThan(1);
+    expect(read?.perSecond).toBe(read?.fullPerSecond);
+  });
+});
+
+describe('TokenBucket with a bound on what is under way', () => {
+  it('lets nobody pass until one is done, and then one', async () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket(clock, { rate: { burst: 9, perSecond: 100 }, atOnce: 2 });
+    const passed: number[] = [];
+    for (let i = 0; i < 5; i += 1) void bucket.take().then(() => passed.push(i));
+    await clock.advance(10_000);
+    expect(passed).toEqual([0, 1]);
+    bucket.done();
+    await clock.advance(0);
+    expect(passed).toEqual([0, 1, 2]);
+    for (let i = 0; i < 3; i += 1) bucket.done();
+    await clock.advance(0);
+    expect(passed).toEqual([0, 1, 2, 3, 4]);
+    for (let i = 0; i < 2; i += 1) bucket.done();
+    expect(clock.sleeping).toBe(0);
   });
 });
 
@@ -80,7 +219,7 @@ describe('withCallBudget', () => {
     const clock = new ManualClock();
     const inner = failingProvider([]);
     const once = { burst: 1, perSecond: 1 };
-    const provider = withCallBudget(inner.provider, { clock, rates: { read: once, change: once } });
+    const { provider } = withCallBudget(inner.provider, { clock, rates: { read: once, change: once } });
     await provider.describeSubnets({}, { cause: 'test' });
     await provider.deleteNetworkInterface({ networkInterfaceId: 'eni-1' }, { cause: 'test' });
     const caller = new AbortController();

@@ -1,5 +1,6 @@
+import { NODE_AT_ONCE, NODE_RATES, NODE_SURGE } from '#warm-pool/call-bucket.ts';
 import { CloudError } from '../errors.ts';
-import type { CloudProvider } from '../provider.ts';
+import type { CallOptions, CloudProvider } from '../provider.ts';
 import type { Clock } from './clock.ts';
 import { decorate } from './decorate.ts';
 import type { Operation } from './decorate.ts';
@@ -12,33 +13,69 @@ export type CallClass = 'read' | 'change';
 export interface CallBudgetOptions {
   readonly clock: Clock;
   readonly rates?: Readonly<Partial<Record<CallClass, Rate>>>;
+  /** Whether a pod waits for this call. Asked as long as the call waits. Default: no call is. */
+  readonly isUrgent?: (options: CallOptions) => boolean;
+  readonly random?: () => number;
 }
 
-/**
- * One node's share. EC2's own buckets (100 reads refilled at 20/s, 50 changes at 5/s) are the account's, for all nodes
- * together; the burst of changes lets a large node attach all its interfaces at once (three calls each).
- */
-export const DEFAULT_RATES: Readonly<Record<CallClass, Rate>> = {
-  read: { burst: 20, perSecond: 5 },
-  change: { burst: 50, perSecond: 5 },
-};
+/** What a class of calls may do now. */
+export interface BudgetState {
+  readonly class: CallClass;
+  /** Calls a second. */
+  readonly perSecond: number;
+  /** What it is while EC2 throttles nothing. */
+  readonly fullPerSecond: number;
+  /** Calls that wait for their turn. */
+  readonly waiting: number;
+}
+
+/** One node's share. */
+export const DEFAULT_RATES: Readonly<Record<CallClass, Rate>> = NODE_RATES;
 
 export function callClass(operation: Operation): CallClass {
   return operation.startsWith('describe') ? 'read' : 'change';
 }
 
-/** Makes calls wait, first come first served, until the node's budget has room; `aborted` where the signal fires first. */
-export function withCallBudget(provider: CloudProvider, { clock, rates }: CallBudgetOptions): CloudProvider {
-  const buckets: Readonly<Record<CallClass, TokenBucket>> = {
-    read: new TokenBucket(clock, rates?.read ?? DEFAULT_RATES.read),
-    change: new TokenBucket(clock, rates?.change ?? DEFAULT_RATES.change),
-  };
-  return decorate(provider, async ({ operation, options }, proceed) => {
-    const passed = await buckets[callClass(operation)].take(options.signal);
-    if (!passed) {
-      const message = 'given up while waiting for the call budget of this node; nothing was sent';
-      throw new CloudError('aborted', operation, message, { cause: options.signal?.reason });
+/**
+ * Makes calls wait until the node's budget has room: those that pods wait for first, otherwise first come first served.
+ * Throttled calls make the budget smaller. A call whose signal fires first is `aborted`, and was not sent.
+ */
+export function withCallBudget(
+  provider: CloudProvider,
+  { clock, rates, isUrgent = () => false, random = Math.random }: CallBudgetOptions,
+): { readonly provider: CloudProvider; readonly state: () => readonly BudgetState[] } {
+  const rateOf = (name: CallClass): Rate => rates?.[name] ?? DEFAULT_RATES[name];
+  const bucketOf = (name: CallClass): TokenBucket =>
+    new TokenBucket(clock, { rate: rateOf(name), surge: NODE_SURGE, atOnce: NODE_AT_ONCE, random });
+  const buckets: Readonly<Record<CallClass, TokenBucket>> = { read: bucketOf('read'), change: bucketOf('change') };
+  const limited = decorate(provider, async ({ operation, options }, proceed) => {
+    const bucket = buckets[callClass(operation)];
+    if (!(await bucket.take(options.signal, () => isUrgent(options)))) throw gaveUp(operation, options, bucket);
+    const sentAt = clock.now();
+    try {
+      const result = await proceed(options);
+      bucket.passed(sentAt);
+      return result;
+    } catch (error) {
+      if (error instanceof CloudError && error.code === 'throttled') bucket.throttled(sentAt);
+      throw error;
+    } finally {
+      bucket.done();
     }
-    return proceed(options);
   });
+  const state = (): readonly BudgetState[] =>
+    (['read', 'change'] as const).map((name) => ({
+      class: name,
+      perSecond: buckets[name].perSecond,
+      fullPerSecond: rateOf(name).perSecond,
+      waiting: buckets[name].waiting,
+    }));
+  return { provider: limited, state };
+}
+
+function gaveUp(operation: Operation, { signal }: CallOptions, { isHeldBack }: TokenBucket): CloudError {
+  const message = 'given up while waiting for the call budget of this node; nothing was sent';
+  const why = 'EC2 throttles the calls of this account, so few are sent';
+  const cause: unknown = isHeldBack ? new CloudError('throttled', operation, why) : signal?.reason;
+  return new CloudError('aborted', operation, message, { cause });
 }

@@ -16,26 +16,46 @@ export type Around = <T>(call: Call, proceed: (options: CallOptions) => Promise<
 
 type Methods = { readonly [O in Operation]: (request: RequestOf<O>, options: CallOptions) => Promise<ResultOf<O>> };
 
-/** A provider that does what `provider` does, with `around` about each call. */
-export function decorate(provider: CloudProvider, around: Around): CloudProvider {
-  const methods: Methods = provider;
-  const wrap =
+/** Makes one call of any operation. */
+export type MakeCall = <O extends Operation>(
+  operation: O,
+  request: RequestOf<O>,
+  options: CallOptions,
+) => Promise<ResultOf<O>>;
+
+/** A provider of which every method is `call` with the method's name. */
+export function providerOf(call: MakeCall): CloudProvider {
+  const method =
     <O extends Operation>(operation: O) =>
     (request: RequestOf<O>, options: CallOptions): Promise<ResultOf<O>> =>
-      around({ operation, request, options }, (changed) => methods[operation](request, changed));
+      call(operation, request, options);
   return {
-    describeNetworkInterfaces: wrap('describeNetworkInterfaces'),
-    describeSubnets: wrap('describeSubnets'),
-    describeInstanceTypes: wrap('describeInstanceTypes'),
-    createNetworkInterface: wrap('createNetworkInterface'),
-    attachNetworkInterface: wrap('attachNetworkInterface'),
-    modifyNetworkInterfaceAttribute: wrap('modifyNetworkInterfaceAttribute'),
-    detachNetworkInterface: wrap('detachNetworkInterface'),
-    deleteNetworkInterface: wrap('deleteNetworkInterface'),
-    assignPrivateIpAddresses: wrap('assignPrivateIpAddresses'),
-    unassignPrivateIpAddresses: wrap('unassignPrivateIpAddresses'),
-    assignIpv6Addresses: wrap('assignIpv6Addresses'),
-    unassignIpv6Addresses: wrap('unassignIpv6Addresses'),
-    createTags: wrap('createTags'),
+    describeNetworkInterfaces: method('describeNetworkInterfaces'),
+    describeSubnets: method('describeSubnets'),
+    describeInstanceTypes: method('describeInstanceTypes'),
+    createNetworkInterface: method('createNetworkInterface'),
+    attachNetworkInterface: method('attachNetworkInterface'),
+    modifyNetworkInterfaceAttribute: method('modifyNetworkInterfaceAttribute'),
+    detachNetworkInterface: method('detachNetworkInterface'),
+    deleteNetworkInterface: method('deleteNetworkInterface'),
+    assignPrivateIpAddresses: method('assignPrivateIpAddresses'),
+    unassignPrivateIpAddresses: method('unassignPrivateIpAddresses'),
+    assignIpv6Addresses: method('assignIpv6Addresses'),
+    unassignIpv6Addresses: method('unassignIpv6Addresses'),
+    createTags: method('createTags'),
   };
+}
+
+/** The call of `provider` that has this name. */
+export function callOf(provider: CloudProvider): MakeCall {
+  const methods: Methods = provider;
+  return (operation, request, options) => methods[operation](request, options);
+}
+
+/** A provider that does what `provider` does, with `around` about each call. */
+export function decorate(provider: CloudProvider, around: Around): CloudProvider {
+  const make = callOf(provider);
+  return providerOf((operation, request, options) =>
+    around({ operation, request, options }, (changed) => make(operation, request, changed)),
+  );
 }

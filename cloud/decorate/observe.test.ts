@@ -61,6 +61,21 @@ describe('withCallLedger', () => {
       { operation: 'describeSubnets', cause: 'c', startedAt: 5020, durationMs: 10, outcome: 'ok' },
     ]);
   });
+
+  it('counts by cause what failed and what was throttled', async () => {
+    const clock = new ManualClock();
+    const inner = failingProvider(['throttled', 'denied']).provider;
+    const { provider, ledger } = withCallLedger(inner, { clock, wallClock: () => clock.now() });
+    for (const cause of ['b', 'b', 'a', 'c', 'b'])
+      await callEach(provider, undefined, cause)
+        .createTags()
+        .catch(() => undefined);
+    expect(ledger.byCause()).toEqual([
+      { cause: 'b', calls: 3, failed: 1, throttled: 1 },
+      { cause: 'a', calls: 1, failed: 0, throttled: 0 },
+      { cause: 'c', calls: 1, failed: 0, throttled: 0 },
+    ]);
+  });
 });
 
 describe('withDeadline', () => {
@@ -110,7 +125,7 @@ describe('decorateForDaemon', () => {
     });
     await clock.run(provider.describeSubnets({}, { cause: 'start' }));
     expect(seen.map((call) => call.outcome)).toEqual(['throttled', 'unavailable', 'ok']);
-    expect(ledger.recent().map((call) => call.startedAt)).toEqual([0, 100, 300]);
+    expect(ledger.recent().map((call) => call.startedAt)).toEqual([0, 400, 800]);
 
     const never = decorateForDaemon(slow(clock, 60_000), {
       observer: { observe: () => undefined },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { CloudErrorCode } from '../errors.ts';
+import { systemClock } from './clock.ts';
 import type { Operation } from './decorate.ts';
 import { mayRetry, withRetry } from './retry.ts';
 import { CloudError } from '../errors.ts';
@@ -30,9 +31,12 @@ function setUp(codes: readonly CloudErrorCode[], random = () => 0) {
 }
 
 describe('withRetry', () => {
-  it('an assign is sent once, whatever the answer', async () => {
+  it('an assign is sent once, whatever the answer; only a throttled one did nothing and is repeated', async () => {
     for (const operation of ASSIGNS) {
-      for (const code of CODES) {
+      const throttled = setUp(['throttled', 'throttled']);
+      await throttled.clock.run(callEach(throttled.provider)[operation]());
+      expect(throttled.calls).toHaveLength(3);
+      for (const code of CODES.filter((each) => each !== 'throttled')) {
         const { clock, calls, provider } = setUp([code]);
         await expect(clock.run(callEach(provider)[operation]())).rejects.toMatchObject({ code });
         expect(calls).toHaveLength(1);
@@ -85,7 +89,7 @@ describe('withRetry', () => {
       const inner = failingProvider(Array.from({ length: 9 }, () => 'unavailable' as const));
       const times: number[] = [];
       const provider = withRetry(inner.provider, {
-        clock: { now: () => clock.now(), sleep: (ms, s) => (times.push(ms), clock.sleep(ms, s)) },
+        clock: { ...systemClock, now: () => clock.now(), sleep: (ms, s) => (times.push(ms), clock.sleep(ms, s)) },
         random,
         attempts: 10,
       });
@@ -94,6 +98,23 @@ describe('withRetry', () => {
       expect(Math.max(...times)).toBeLessThanOrEqual(5000);
       times.slice(1, 5).forEach((ms, i) => expect(ms).toBeCloseTo(2 * (times[i] ?? 0)));
     }
+  });
+
+  it('throttled calls have attempts of their own', async () => {
+    const codes = [
+      'throttled',
+      'unavailable',
+      'throttled',
+      'unavailable',
+      'throttled',
+      'unavailable',
+      'unavailable',
+    ] as const;
+    const clock = new ManualClock();
+    const inner = failingProvider(codes);
+    const provider = withRetry(inner.provider, { clock, random: () => 0, attempts: 3, throttledAttempts: Infinity });
+    await expect(clock.run(callEach(provider).describeSubnets())).rejects.toMatchObject({ code: 'unavailable' });
+    expect(inner.calls).toHaveLength(6);
   });
 
   it('a signal ends a pause at once, and the error says what had failed', async () => {

@@ -1,6 +1,6 @@
 import type { CloudProvider } from '../provider.ts';
 import { withCallBudget } from './call-budget.ts';
-import type { CallBudgetOptions } from './call-budget.ts';
+import type { BudgetState, CallBudgetOptions } from './call-budget.ts';
 import { withCallLedger } from './call-ledger.ts';
 import type { CallLedger } from './call-ledger.ts';
 import type { Clock } from './clock.ts';
@@ -15,6 +15,7 @@ export interface StackOptions {
   /** The whole of one request: retries, pauses and waiting for the budget. Default 60 s. */
   readonly deadlineMs?: number;
   readonly rates?: CallBudgetOptions['rates'];
+  readonly isUrgent?: CallBudgetOptions['isUrgent'];
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly wallClock?: () => number;
@@ -30,13 +31,24 @@ export function decorateForDaemon(
     observer,
     deadlineMs = 60_000,
     rates,
+    isUrgent,
     clock = systemClock,
     random = Math.random,
     wallClock = Date.now,
   }: StackOptions,
-): { readonly provider: CloudProvider; readonly ledger: CallLedger } {
+): {
+  readonly provider: CloudProvider;
+  readonly ledger: CallLedger;
+  readonly budget: () => readonly BudgetState[];
+} {
   const recorded = withCallLedger(withMetrics(provider, { clock, observer }), { clock, wallClock });
-  const paced = withCallBudget(recorded.provider, { clock, ...(rates && { rates }) });
-  const retried = withRetry(paced, { clock, random });
-  return { provider: withDeadline(retried, { clock, deadlineMs }), ledger: recorded.ledger };
+  const paced = withCallBudget(recorded.provider, {
+    clock,
+    random,
+    ...(rates && { rates }),
+    ...(isUrgent && { isUrgent }),
+  });
+  // Throttled calls are repeated until the deadline: the budget sees to it that they are few.
+  const retried = withRetry(paced.provider, { clock, random, throttledAttempts: Number.POSITIVE_INFINITY });
+  return { provider: withDeadline(retried, { clock, deadlineMs }), ledger: recorded.ledger, budget: paced.state };
 }

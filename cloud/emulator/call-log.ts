@@ -1,6 +1,6 @@
 /** One request as the emulator saw it. */
 export interface CallRecord {
-  readonly kind: 'ec2' | 'metadata';
+  readonly kind: 'ec2' | 'metadata' | 'sts' | 'pod-identity';
   /** When it arrived: milliseconds since 1970. */
   readonly at: number;
   /** The EC2 action, or method and path of a metadata request. */
@@ -15,6 +15,8 @@ export interface CallRecord {
   readonly errorCode?: string;
   /** The kind of the scripted fault that struck, if one did. */
   readonly fault?: string;
+  /** Whose keys signed the request, of an EC2 request that is signed. */
+  readonly accessKeyId?: string;
   /** Which instance asked, of a metadata request. */
   readonly instanceId?: string;
 }

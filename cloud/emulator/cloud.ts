@@ -6,6 +6,9 @@ import { inspect } from 'node:util';
 import type { CallRecord } from './call-log.ts';
 import { CallLog } from './call-log.ts';
 import { Control } from './control.ts';
+import type { CredentialSettings } from './credentials/authority.ts';
+import { CredentialAuthority } from './credentials/authority.ts';
+import { podIdentityListener } from './credentials/pod-identity.ts';
 import { Ec2Face } from './ec2/face.ts';
 import { ec2Listener } from './ec2/listener.ts';
 import type { Ec2Action } from './ec2-actions.ts';
@@ -23,6 +26,7 @@ import type { Throttling } from './throttle.ts';
 export type { CallRecord } from './call-log.ts';
 export type { Fault, ScriptedFault } from './faults.ts';
 export type { ListenAddress } from './http-listen.ts';
+export type { CredentialSettings } from './credentials/authority.ts';
 export { ListenError } from './http-listen.ts';
 export type { Delay, Latency } from './latency.ts';
 export type { SwitchSettings } from './switches.ts';
@@ -44,6 +48,7 @@ export interface CloudOptions {
   readonly throttling?: Throttling;
   readonly staleReadsMs?: number;
   readonly metadataLagMs?: number;
+  readonly credentials?: CredentialSettings;
 }
 
 /** With `instanceId` every client is that instance; without it instances are told apart by their source address. */
@@ -59,7 +64,12 @@ export interface Cloud extends AsyncDisposable {
   readonly metadataEndpoint: string | undefined;
   /** Opens one more metadata listener, e.g. for one instance of several on loopback. Throws `ListenError`. */
   serveMetadata(address: MetadataAddress): Promise<Listening>;
-  /** The latest calls of both faces, oldest first. */
+  /** Opens the EKS Pod Identity agent of a node: keys of a role for each token of a service account. Throws `ListenError`. */
+  servePodIdentity(address: ListenAddress, associations: ReadonlyMap<string, string>): Promise<Listening>;
+  /** Keys that exist in this account. */
+  readonly authority: CredentialAuthority;
+  setCredentials(settings: CredentialSettings): void;
+  /** The latest calls of all faces, oldest first. */
   calls(): readonly CallRecord[];
   /** Arms a fault for the next call (or so many next calls) of the action; `*` is any action. */
   failNext(action: Ec2Action | '*', fault: Fault & Pick<ScriptedFault, 'times'>): void;
@@ -79,6 +89,8 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const seed = options.seed ?? 1;
   const switches = new Switches(seed, settingsOf(options));
   const log = new CallLog();
+  const authority = new CredentialAuthority();
+  const credentials = () => switches.settings.credentials;
   const regions = stack.use(
     new Regions({
       defaultName: name,
@@ -93,12 +105,19 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     face: new Ec2Face({ switches, execute: (...call) => regions.execute(...call), onBug: reportBug }),
     control: controlOf(region, switches, log),
     log,
+    authority,
+    credentials,
     onBug: reportBug,
   });
+  const roleKeys = (id: string, now: number) => {
+    const { instanceRole, lifetimeSeconds } = credentials();
+    const keys = () => authority.currentFor(`${String(instanceRole)}/${id}`, lifetimeSeconds, now);
+    return instanceRole === undefined ? undefined : { role: instanceRole, keys: keys() };
+  };
   const serveMetadata = async (address: MetadataAddress): Promise<Listening> => {
     const { instanceId } = address;
     const describe = past.describe(() => switches.settings.metadataLagMs);
-    return listenHttp(metadataListener({ describe, region: name, log, instanceId }), address);
+    return listenHttp(metadataListener({ describe, region: name, log, instanceId, roleKeys }), address);
   };
   const listening = stack.use(await listenHttp(ec2, options.listen ?? { host: '127.0.0.1', port: 0 }));
   if (options.socketPath !== undefined) stack.use(await listenHttp(ec2, { path: options.socketPath }));
@@ -109,6 +128,12 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     endpoint: listening.endpoint,
     metadataEndpoint: metadata?.endpoint,
     serveMetadata: async (address) => open.use(await serveMetadata(address)),
+    servePodIdentity: async (address, associations) => {
+      const lifetimeSeconds = () => credentials().lifetimeSeconds;
+      const listener = podIdentityListener({ authority, lifetimeSeconds, associations, log });
+      return open.use(await listenHttp(listener, address));
+    },
+    authority,
     calls: () => log.records(),
     ...switchesFace(switches),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
@@ -138,7 +163,17 @@ function controlOf(region: Region, switches: Switches, log: CallLog): Control {
 
 function switchesFace(
   switches: Switches,
-): Omit<Cloud, 'region' | 'endpoint' | 'metadataEndpoint' | 'serveMetadata' | 'calls' | typeof Symbol.asyncDispose> {
+): Omit<
+  Cloud,
+  | 'region'
+  | 'endpoint'
+  | 'metadataEndpoint'
+  | 'serveMetadata'
+  | 'servePodIdentity'
+  | 'authority'
+  | 'calls'
+  | typeof Symbol.asyncDispose
+> {
   return {
     failNext: (action, fault) => switches.faults.arm({ ...fault, action }),
     pendingFaults: () => switches.faults.pending(),
@@ -147,6 +182,7 @@ function switchesFace(
     setThrottling: (throttling) => switches.set({ throttling }),
     setStaleReads: (staleReadsMs) => switches.set({ staleReadsMs }),
     setMetadataLag: (metadataLagMs) => switches.set({ metadataLagMs }),
+    setCredentials: (settings) => switches.set({ credentials: settings }),
   };
 }
 
@@ -156,6 +192,7 @@ function settingsOf(options: CloudOptions): Partial<SwitchSettings> {
     ...(options.throttling === undefined ? {} : { throttling: options.throttling }),
     staleReadsMs: options.staleReadsMs ?? 0,
     metadataLagMs: options.metadataLagMs ?? 0,
+    ...(options.credentials && { credentials: options.credentials }),
   };
 }
 

@@ -1,6 +1,8 @@
 import { ACTION_CLASSES } from './ec2/actions.data.ts';
 import type { Delay, Latency } from './latency.ts';
+import type { CredentialSettings } from './credentials/authority.ts';
 import type { SwitchSettings } from './switches.ts';
+import { ANY_CREDENTIALS } from './switches.ts';
 import type { BucketSize, ThrottleClass, Throttling } from './throttle.ts';
 import { EC2_THROTTLING } from './throttle.ts';
 
@@ -11,22 +13,42 @@ const LONGEST_MS = 3_600_000;
 
 /**
  * Switches from JSON, as `PUT /_wellspring/switches` takes them:
- * `{latency: {default, actions}, throttling: "ec2" | {classes, actions} | null, staleReadsMs, metadataLagMs}`, each of
- * which may be left out. Throws an `Error` whose message names what is wrong.
+ * `{latency: {default, actions}, throttling: "ec2" | {classes, actions} | null, staleReadsMs, metadataLagMs,
+ * credentials: {required, instanceRole, lifetimeSeconds}}`, each of which may be left out. Throws an `Error` whose message names what is wrong.
  */
 export function parseSettings(value: unknown): Partial<SwitchSettings> {
-  const fields = fieldsOf(value, 'the switches', ['latency', 'throttling', 'staleReadsMs', 'metadataLagMs']);
+  const fields = fieldsOf(value, 'the switches', [
+    'latency',
+    'throttling',
+    'staleReadsMs',
+    'metadataLagMs',
+    'credentials',
+  ]);
   return {
     ...('latency' in fields ? { latency: parseLatency(fields['latency']) } : {}),
     ...('throttling' in fields ? { throttling: parseThrottling(fields['throttling']) } : {}),
     ...('staleReadsMs' in fields ? { staleReadsMs: parseMs(fields['staleReadsMs'], 'staleReadsMs') } : {}),
     ...('metadataLagMs' in fields ? { metadataLagMs: parseMs(fields['metadataLagMs'], 'metadataLagMs') } : {}),
+    ...('credentials' in fields ? { credentials: parseCredentials(fields['credentials']) } : {}),
   };
 }
 
 /** Milliseconds from 0 to an hour. */
 export function parseMs(value: unknown, name: string): number {
   return parseNumber(value, name, 0, LONGEST_MS);
+}
+
+function parseCredentials(value: unknown): CredentialSettings {
+  const fields = fieldsOf(value, 'credentials', ['required', 'instanceRole', 'lifetimeSeconds']);
+  const { required = false, instanceRole, lifetimeSeconds = ANY_CREDENTIALS.lifetimeSeconds } = fields;
+  if (typeof required !== 'boolean') throw new Error('credentials.required must be true or false');
+  if (instanceRole !== undefined && (typeof instanceRole !== 'string' || !/^[\w+=,.@-]{1,64}$/.test(instanceRole)))
+    throw new Error('credentials.instanceRole must be the name of a role');
+  return {
+    required,
+    instanceRole,
+    lifetimeSeconds: parseNumber(lifetimeSeconds, 'credentials.lifetimeSeconds', 1, 43_200),
+  };
 }
 
 function parseLatency(value: unknown): Latency {

@@ -1,3 +1,4 @@
+import type { CredentialSettings } from './credentials/authority.ts';
 import { FaultScript } from './faults.ts';
 import type { Latency } from './latency.ts';
 import { delayOf, seededRandom } from './latency.ts';
@@ -13,7 +14,11 @@ export interface SwitchSettings {
   readonly staleReadsMs: number;
   /** Instance metadata shows the state of so many milliseconds ago. */
   readonly metadataLagMs: number;
+  /** Whose requests EC2 serves, and what instances are given to sign with. */
+  readonly credentials: CredentialSettings;
 }
+
+export const ANY_CREDENTIALS: CredentialSettings = { required: false, lifetimeSeconds: 3600 };
 
 /** The switches of one emulated region; changes hold from the next request on. */
 export class Switches {
@@ -24,7 +29,13 @@ export class Switches {
 
   constructor(seed: number, settings: Partial<SwitchSettings> = {}) {
     this.#random = seededRandom(seed);
-    this.#settings = { latency: {}, throttling: undefined, staleReadsMs: 0, metadataLagMs: 0 };
+    this.#settings = {
+      latency: {},
+      throttling: undefined,
+      staleReadsMs: 0,
+      metadataLagMs: 0,
+      credentials: ANY_CREDENTIALS,
+    };
     this.set(settings);
   }
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 
 interface Sleeper {
   readonly at: number;
@@ -12,6 +12,30 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  wallTime(): number {
+    return this.#now;
+  }
+
+  upTime(): number {
+    return this.#now;
+  }
+
+  after(ms: number, work: () => void): Timer {
+    const cancelled = new AbortController();
+    void this.sleep(ms, cancelled.signal).then(() => cancelled.signal.aborted || work());
+    return { cancel: () => cancelled.abort() };
+  }
+
+  soon(work: () => void): void {
+    setImmediate(work);
+  }
+
+  deadline(ms: number): AbortSignal {
+    const late = new AbortController();
+    this.after(ms, () => late.abort(new DOMException('the deadline has passed', 'TimeoutError')));
+    return late.signal;
   }
 
   /** How many sleeps are under way. */

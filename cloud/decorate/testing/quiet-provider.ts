@@ -58,8 +58,9 @@ export function failingProvider(codes: readonly CloudErrorCode[]): {
 export function callEach(
   provider: CloudProvider,
   signal?: AbortSignal,
+  cause = 'test',
 ): Readonly<Record<Operation, () => Promise<unknown>>> {
-  const options = { cause: 'test', signal };
+  const options = { cause, signal };
   const networkInterfaceId = 'eni-1';
   const attach = { networkInterfaceId, instanceId: 'i-1', deviceIndex: 1, networkCardIndex: 0 };
   const create = { subnetId: 'subnet-1', securityGroupIds: [], description: '', tags: {}, clientToken: 'token' };

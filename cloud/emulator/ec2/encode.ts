@@ -70,7 +70,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** XML 1.0 has no way to write most control characters and lone surrogates: they become U+FFFD. */
-function escape(text: string): string {
+/** Text as element content. */
+export function escape(text: string): string {
   return text
     .toWellFormed()
     .replace(/(?![\t\n\r\x7f-\x9f])\p{Cc}|[\ufffe\uffff]/gu, '\ufffd')

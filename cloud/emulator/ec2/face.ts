@@ -72,10 +72,10 @@ export class Ec2Face {
     return { ...outcome, action, requestId, delayMs, answer, fault: fault?.kind };
   }
 
-  /** A refusal with its own request id, for what never became a form, e.g. a body that is too large. */
-  refuse(error: Ec2Error): Ec2Reply {
+  /** A refusal with its own request id, of what is not looked into, e.g. a body that is too large. */
+  refuse(error: Ec2Error, action = '-'): Ec2Reply {
     const requestId = randomUUID();
-    return { ...refusal(error, requestId), action: '-', requestId, delayMs: 0, fault: undefined };
+    return { ...refusal(error, requestId), action, requestId, delayMs: 0, fault: undefined };
   }
 
   #run(

@@ -1,6 +1,10 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Ec2Error } from '../ec2-error.ts';
 import type { CallLog } from '../call-log.ts';
+import { refusalOf } from '../credentials/admission.ts';
+import type { CredentialAuthority, CredentialSettings } from '../credentials/authority.ts';
+import { parseAuthorization } from '../credentials/signature.ts';
+import { answerSts, STS_VERSION } from '../credentials/sts-face.ts';
 import type { Control } from '../control.ts';
 import { CONTROL_PREFIX } from '../control.ts';
 import type { Body } from '../http-body.ts';
@@ -16,6 +20,8 @@ export interface Ec2ListenerParts {
   readonly face: Ec2Face;
   readonly control: Control;
   readonly log: CallLog;
+  readonly authority: CredentialAuthority;
+  readonly credentials: () => CredentialSettings;
   /** Told of an error that no request should be able to cause. */
   readonly onBug: (error: unknown) => void;
 }
@@ -44,10 +50,52 @@ async function serve(
     parts.control.answer(request, body.kind === 'read' ? body.text : undefined, response);
     return;
   }
-  const reply = replyTo(parts.face, request, body);
+  if (body.kind === 'read' && isForSts(request, body.text)) {
+    serveSts(parts, request, response, body.text, arrivedAt);
+    return;
+  }
+  const reply = refusedFor(parts, request, body) ?? replyTo(parts.face, request, body);
   if (reply.delayMs > 0) await delay(reply.delayMs, response);
   record(parts.log, request, reply, arrivedAt);
   send(reply, request, response, body.kind === 'too-large');
+}
+
+/** STS is served beside EC2, so that one address is enough for AWS_ENDPOINT_URL_EC2 and AWS_ENDPOINT_URL_STS. */
+function isForSts(request: IncomingMessage, text: string): boolean {
+  return request.method === 'POST' && new URLSearchParams(text).get('Version') === STS_VERSION;
+}
+
+function serveSts(
+  { authority, credentials, log }: Ec2ListenerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  text: string,
+  arrivedAt: number,
+): void {
+  const reply = answerSts(new URLSearchParams(text), authority, credentials().lifetimeSeconds, Date.now());
+  log.add({
+    kind: 'sts',
+    at: Math.round(performance.timeOrigin + arrivedAt),
+    action: reply.action,
+    source: request.socket.remoteAddress ?? 'unix',
+    status: reply.status,
+    durationMs: Math.round((performance.now() - arrivedAt) * 1000) / 1000,
+    ...(reply.errorCode === undefined ? {} : { errorCode: reply.errorCode }),
+  });
+  response.writeHead(reply.status, { 'content-type': 'text/xml' }).end(reply.body);
+}
+
+/** EC2 looks at who asks before it looks at what. */
+function refusedFor(
+  { face, authority, credentials }: Ec2ListenerParts,
+  request: IncomingMessage,
+  body: Exclude<Body, { kind: 'aborted' }>,
+): Ec2Reply | undefined {
+  if (!credentials().required || body.kind !== 'read') return undefined;
+  const { method = 'GET', url = '/', headers } = request;
+  const refusal = refusalOf({ method, url, headers, body: body.text }, authority, Date.now());
+  if (refusal === undefined) return undefined;
+  return face.refuse(refusal, new URLSearchParams(body.text).get('Action') ?? '-');
 }
 
 function replyTo(face: Ec2Face, request: IncomingMessage, body: Exclude<Body, { kind: 'aborted' }>): Ec2Reply {
@@ -81,6 +129,7 @@ function delay(milliseconds: number, response: ServerResponse): Promise<void> {
 
 function record(log: CallLog, request: IncomingMessage, reply: Ec2Reply, arrivedAt: number): void {
   const durationMs = performance.now() - arrivedAt;
+  const signed = parseAuthorization(request.headers.authorization);
   log.add({
     kind: 'ec2',
     at: Math.round(performance.timeOrigin + arrivedAt),
@@ -90,6 +139,7 @@ function record(log: CallLog, request: IncomingMessage, reply: Ec2Reply, arrived
     durationMs: Math.round(durationMs * 1000) / 1000,
     ...(reply.errorCode === undefined ? {} : { errorCode: reply.errorCode }),
     ...(reply.fault === undefined ? {} : { fault: reply.fault }),
+    ...(signed === undefined ? {} : { accessKeyId: signed.accessKeyId }),
   });
 }
 

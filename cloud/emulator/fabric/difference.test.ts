@@ -2,15 +2,16 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { difference } from './difference.ts';
 import type { ObservedRouter, RouterState } from './router.ts';
-import { deviceOf } from './router.ts';
+import { deviceOf, EMPTY_ROUTER } from './router.ts';
 import type { FabricEndpoint, FabricState } from './state.ts';
+import { linkLocalAddress } from './wanted-ipv6.ts';
 import { wantedRouter } from './wanted.ts';
 
 const INSTANCES = ['i-a', 'i-b'];
 const AROUND = {
   prefix: 'wf-',
   nodes: new Map(INSTANCES.map((id) => [id, `wf-${id}`])),
-  internet: { namespace: 'wf-inet', address: '203.0.113.10' },
+  internet: { namespace: 'wf-inet', address: '203.0.113.10', ipv6Address: '2001:db8::a' },
 };
 
 const endpoint = (host: number): fc.Arbitrary<FabricEndpoint> =>
@@ -21,6 +22,9 @@ const endpoint = (host: number): fc.Arbitrary<FabricEndpoint> =>
       addresses: fc.subarray([`10.0.0.${host + 100}`, `10.0.0.${host + 150}`]),
       prefixes: fc.subarray([`10.0.1.${host * 16}/28`]),
       isPrimary: fc.boolean(),
+      subnetIpv6Cidr: fc.constantFrom(undefined, '2600:1f13:0:1::/64'),
+      ipv6Addresses: fc.subarray([`2600:1f13:0:1::${host}`]),
+      ipv6Prefixes: fc.subarray([`2600:1f13:0:1:${host}::/80`]),
     })
     .map((drawn) => ({
       ...drawn,
@@ -35,9 +39,11 @@ const state: fc.Arbitrary<FabricState> = fc
     fc.subarray([1, 2, 3, 4]),
     fc.tuple(...[1, 2, 3, 4].map(endpoint)),
     fc.subarray(['10.0.0.0/24', '10.0.1.0/24']),
+    fc.subarray(['2600:1f13::/56']),
   )
-  .map(([chosen, endpoints, cidrs]) => ({
+  .map(([chosen, endpoints, cidrs, vpcIpv6Cidrs]) => ({
     vpcCidrs: ['10.0.0.0/16'],
+    vpcIpv6Cidrs,
     subnets: cidrs.map((cidr) => ({ id: cidr, cidr })),
     endpoints: endpoints.filter((_, index) => chosen.includes(index + 1)),
   }));
@@ -47,6 +53,7 @@ const sorted = (router: Omit<RouterState, 'links'>) => ({
   neighbours: router.neighbours.toSorted(),
   routes: router.routes.toSorted(),
   rules: router.rules.toSorted(),
+  ipv6Rules: router.ipv6Rules.toSorted(),
 });
 
 /** What iproute2 does with the lines, as far as routes and neighbours go with their link. */
@@ -57,10 +64,19 @@ function enact(before: ObservedRouter, wanted: RouterState): ObservedRouter {
     neigh: new Set(before.neighbours),
     route: new Set(before.routes),
     rule: new Set(before.rules),
+    'ipv6-rule': new Set(before.ipv6Rules),
   };
+  const ipv6Rules = (lines: readonly string[]): readonly string[] => lines.map((line) => `ipv6-${line}`);
   const links = new Map(before.links.map((link) => [link.name, link]));
   const doomed: string[] = [];
-  for (const line of [...change.remove, ...change.add]) {
+  for (const line of [
+    ...ipv6Rules(change.removeIpv6Rules),
+    ...change.remove,
+    ...change.add,
+    ...ipv6Rules(change.addIpv6Rules),
+  ]) {
+    // A link's own address comes and goes with it.
+    if (line.endsWith(' nodad')) continue;
     const [object = '', verb = '', ...rest] = line.split(' ');
     const text = rest.join(' ').replace(/ (proto(col)? 201|nud permanent|dev lo label \S+)$/, '');
     const set = objects[object];
@@ -85,10 +101,11 @@ function enact(before: ObservedRouter, wanted: RouterState): ObservedRouter {
     neighbours: now('neigh'),
     routes: now('route'),
     rules: now('rule'),
+    ipv6Rules: now('ipv6-rule'),
   };
 }
 
-const NOTHING: ObservedRouter = { links: [], addresses: [], neighbours: [], routes: [], rules: [] };
+const NOTHING: ObservedRouter = EMPTY_ROUTER;
 
 describe('difference', () => {
   it('leads from any state to any other, and is empty once there', () => {
@@ -100,7 +117,13 @@ describe('difference', () => {
         expect(new Map(reached.links.map((link) => [link.name, link.alias]))).toEqual(
           new Map(wanted.links.map((link) => [link.name, link.alias])),
         );
-        expect(difference(reached, wanted)).toEqual({ remove: [], peers: new Map(), add: [] });
+        expect(difference(reached, wanted)).toEqual({
+          removeIpv6Rules: [],
+          remove: [],
+          peers: new Map(),
+          add: [],
+          addIpv6Rules: [],
+        });
       }),
     );
   });
@@ -121,6 +144,36 @@ describe('difference', () => {
         );
       }),
     );
+  });
+
+  it('routes from an interface exactly the IPv6 addresses that it holds, once the VPC has IPv6', () => {
+    fc.assert(
+      fc.property(state, (drawn) => {
+        const allowed = drawn.endpoints.filter(
+          (each) => AROUND.nodes.has(each.instanceId) && each.subnetIpv6Cidr !== undefined,
+        );
+        const rules = wantedRouter(drawn, AROUND).ipv6Rules.filter((rule) => rule.includes('pref 31001'));
+        expect(rules.toSorted()).toEqual(
+          (drawn.vpcIpv6Cidrs ?? []).flatMap(() =>
+            allowed
+              .flatMap((each) =>
+                [...(each.ipv6Addresses ?? []), ...(each.ipv6Prefixes ?? [])].map(
+                  (block) => `from ${block} iif v${each.id.slice(-14)} lookup 2030 pref 31001`,
+                ),
+              )
+              .toSorted(),
+          ),
+        );
+      }),
+    );
+  });
+
+  it.each([
+    ['02:aa:00:00:01:0b', 'fe80::aa:ff:fe00:10b'],
+    ['02:00:00:00:00:01', 'fe80::ff:fe00:1'],
+    ['0E:01:02:00:00:00', 'fe80::c01:2ff:fe00:0'],
+  ])('finds the link-local address of %s', (mac, address) => {
+    expect(linkLocalAddress(mac)).toBe(address);
   });
 
   it('refuses two interfaces whose links would have the same name', () => {

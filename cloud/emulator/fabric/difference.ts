@@ -1,14 +1,19 @@
 import type { ObservedRouter, RouterLink, RouterState } from './router.ts';
 import { ADDRESS_LABEL, deviceOf, DOOMED_GROUP, FABRIC_GROUP, FABRIC_PROTOCOL } from './router.ts';
 
-/** Batches of iproute2 lines, to be run one after the other; `peers` maps namespaces to lines and may run side by side. */
+/**
+ * Batches of iproute2 lines, to be run one after the other, those of `ipv6Rules` as IPv6's; `peers` maps namespaces to
+ * lines and may run side by side.
+ */
 export interface RouterChange {
+  readonly removeIpv6Rules: readonly string[];
   readonly remove: readonly string[];
   readonly peers: ReadonlyMap<string, readonly string[]>;
   readonly add: readonly string[];
+  readonly addIpv6Rules: readonly string[];
 }
 
-/** What turns `observed` into `wanted`; all three batches are empty if that is nothing. Pure. */
+/** What turns `observed` into `wanted`; all batches are empty if that is nothing. Pure. */
 export function difference(observed: ObservedRouter, wanted: RouterState): RouterChange {
   const aliases = new Map(wanted.links.map((link) => [link.name, link.alias]));
   const doomed = new Set(
@@ -22,7 +27,9 @@ export function difference(observed: ObservedRouter, wanted: RouterState): Route
   const neighbours = compare(observed.neighbours.filter(survives), wanted.neighbours);
   const addresses = compare(observed.addresses, wanted.addresses);
   const rules = compare(observed.rules, wanted.rules);
+  const ipv6Rules = compare(observed.ipv6Rules, wanted.ipv6Rules);
   return {
+    removeIpv6Rules: ipv6Rules.gone.map((rule) => `rule del ${rule}`),
     remove: [
       ...rules.gone.map((rule) => `rule del ${rule}`),
       ...[...doomed].map((name) => `link set dev ${name} group ${DOOMED_GROUP}`),
@@ -40,6 +47,7 @@ export function difference(observed: ObservedRouter, wanted: RouterState): Route
       ...rules.missing.map((rule) => `rule add ${rule} protocol ${FABRIC_PROTOCOL}`),
       ...created.map((link) => `link set dev ${link.name} alias ${link.alias}`),
     ],
+    addIpv6Rules: ipv6Rules.missing.map((rule) => `rule add ${rule} protocol ${FABRIC_PROTOCOL}`),
   };
 }
 
@@ -62,6 +70,7 @@ function linkLines(link: RouterLink): readonly string[] {
     `link set dev ${link.name} addrgenmode none`,
     `ntable change name arp_cache dev ${link.name} proxy_delay 0`,
     `link set dev ${link.name} up`,
+    ...link.routerSetup,
   ];
 }
 

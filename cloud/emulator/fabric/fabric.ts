@@ -1,19 +1,20 @@
+import { existsSync } from 'node:fs';
 import { difference } from './difference.ts';
 import type { Namespace } from './iproute.ts';
 import { ipBatch } from './iproute.ts';
 import { createNamespace, deleteNamespaces, namespacesWith } from './namespaces.ts';
-import { OBSERVE_ROUTER, parseRouter } from './observed.ts';
+import { OBSERVE_IPV6_RULES, OBSERVE_ROUTER, parseRouter } from './observed.ts';
 import type { RouterState } from './router.ts';
 import { EMPTY_ROUTER } from './router.ts';
 import type { FabricEndpoint, FabricState } from './state.ts';
-import { EMPTY_STATE, INTERNET_ADDRESS } from './state.ts';
+import { EMPTY_STATE, INTERNET_ADDRESS, INTERNET_IPV6_ADDRESS } from './state.ts';
 import type { Sysctls } from './sysctl.ts';
-import { readSysctls, ROUTER_SYSCTLS, writeSysctls } from './sysctl.ts';
+import { readSysctls, ROUTER_IPV6_SYSCTLS, ROUTER_SYSCTLS, writeSysctls } from './sysctl.ts';
 import type { InternetSide } from './wanted.ts';
 import { wantedRouter } from './wanted.ts';
 
 export type { FabricEndpoint, FabricState, FabricSubnet } from './state.ts';
-export { EC2_ENDPOINT_ADDRESS, INTERNET_ADDRESS, METADATA_ADDRESS } from './state.ts';
+export { EC2_ENDPOINT_ADDRESS, INTERNET_ADDRESS, INTERNET_IPV6_ADDRESS, METADATA_ADDRESS } from './state.ts';
 
 export interface FabricOptions {
   /** Begins the name of every namespace the fabric makes: a lower-case letter, then up to 10 of `a-z 0-9 -`. */
@@ -21,7 +22,7 @@ export interface FabricOptions {
   /** The namespace that becomes the VPC router, which must exist; by default the one this process runs in. */
   readonly routerNetns?: string;
   /** The internet's one host; its namespace is `<prefix><name>`. `false` makes a VPC without an internet gateway. */
-  readonly internet?: { readonly name?: string; readonly address?: string } | false;
+  readonly internet?: { readonly name?: string; readonly address?: string; readonly ipv6Address?: string } | false;
   /** How long after `apply` first names a secondary interface its link appears, as on EC2; 0 by default. */
   readonly attachLinkDelayMs?: number;
   /** Gets what fails when a delayed link is due; needed with `attachLinkDelayMs`. */
@@ -53,6 +54,8 @@ export class Fabric {
   readonly #named = new Map<string, number>();
   #state: FabricState = EMPTY_STATE;
   #sysctls: Sysctls = {};
+  /** Whether there may be rules of IPv6: at first there may be, of a killed run, unless the machine has no IPv6. */
+  #hasIpv6Rules = existsSync('/proc/sys/net/ipv6');
   #due: NodeJS.Timeout | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
@@ -181,10 +184,25 @@ export class Fabric {
   }
 
   async #enactOnce(wanted: RouterState): Promise<void> {
-    const change = difference(parseRouter(await ipBatch(this.#router, OBSERVE_ROUTER, { json: true })), wanted);
+    const withIpv6 = wanted.ipv6Rules.length > 0;
+    if (withIpv6) await this.#forwardIpv6();
+    const router = await ipBatch(this.#router, OBSERVE_ROUTER, { json: true });
+    const asksIpv6 = withIpv6 || this.#hasIpv6Rules;
+    const ipv6Rules = await ipBatch(this.#router, asksIpv6 ? OBSERVE_IPV6_RULES : [], { json: true, ipv6: true });
+    const change = difference(parseRouter(router, ipv6Rules), wanted);
+    await ipBatch(this.#router, change.removeIpv6Rules, { ipv6: true });
     await ipBatch(this.#router, change.remove);
     await Promise.all([...change.peers].map(([namespace, lines]) => ipBatch(namespace, lines)));
     await ipBatch(this.#router, change.add);
+    await ipBatch(this.#router, change.addIpv6Rules, { ipv6: true });
+    this.#hasIpv6Rules = withIpv6;
+  }
+
+  async #forwardIpv6(): Promise<void> {
+    const keys = Object.keys(ROUTER_IPV6_SYSCTLS);
+    if (keys.every((key) => key in this.#sysctls)) return;
+    this.#sysctls = { ...this.#sysctls, ...(await readSysctls(this.#router, keys)) };
+    await writeSysctls(this.#router, ROUTER_IPV6_SYSCTLS);
   }
 
   /** The interfaces whose links are there by now; sets the timer for the next of the others. */
@@ -218,11 +236,11 @@ export class Fabric {
 
 function internetSide(options: FabricOptions): InternetSide | undefined {
   if (options.internet === false) return undefined;
-  const { name = 'inet', address = INTERNET_ADDRESS } = options.internet ?? {};
+  const { name = 'inet', address = INTERNET_ADDRESS, ipv6Address = INTERNET_IPV6_ADDRESS } = options.internet ?? {};
   const namespace = `${options.prefix}${name}`;
   if (!/^[a-z0-9-]{1,15}$/.test(namespace))
     throw new RangeError(`${namespace} cannot be the name of a link (15 characters)`);
-  return { namespace, address };
+  return { namespace, address, ipv6Address };
 }
 
 function attachmentKey(endpoint: FabricEndpoint): string {

@@ -24,13 +24,13 @@ export class FabricCommandError extends Error {
 export async function ipBatch(
   namespace: Namespace,
   lines: readonly string[],
-  options: { readonly json?: boolean } = {},
+  options: { readonly json?: boolean; readonly ipv6?: boolean } = {},
 ): Promise<string> {
   if (lines.length === 0) return '';
   const odd = lines.find((line) => !PLAIN_LINE.test(line));
   if (odd !== undefined) throw new FabricCommandError('ip', `refusing the line ${JSON.stringify(odd)}`);
   const where = namespace === undefined ? [] : ['-n', namespace];
-  const how = options.json === true ? ['-j'] : [];
+  const how = [...(options.json === true ? ['-j'] : []), ...(options.ipv6 === true ? ['-6'] : [])];
   try {
     return await run('ip', [...where, ...how, '-batch', '-'], `${lines.join('\n')}\n`);
   } catch (error) {

@@ -6,6 +6,9 @@ import {
   FABRIC_GROUP,
   FABRIC_PROTOCOL,
   INTERNET_RULE_PRIORITY,
+  IPV6_DROP_RULE_PRIORITY,
+  IPV6_INTERNET_RULE_PRIORITY,
+  IPV6_VPC_RULE_PRIORITY,
 } from './router.ts';
 
 /** The iproute2 batch whose JSON answer `parseRouter` reads: one line and one JSON array each. */
@@ -17,6 +20,9 @@ export const OBSERVE_ROUTER: readonly string[] = [
   // Last: within one batch, iproute2's filter of this command (links without addresses) leaks into `addr show`.
   'link show',
 ];
+
+/** The same for rules of IPv6, which need a batch of their own (`ip -6`). */
+export const OBSERVE_IPV6_RULES: readonly string[] = ['rule show'];
 
 interface RouteJson {
   readonly type?: string;
@@ -30,6 +36,8 @@ interface RouteJson {
 interface RuleJson {
   readonly priority: number;
   readonly src: string;
+  readonly srclen?: number;
+  readonly iif?: string;
   readonly table?: string;
 }
 
@@ -47,8 +55,11 @@ interface LinkJson {
   readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number; readonly label?: string }[];
 }
 
-/** Reads the answer to `OBSERVE_ROUTER`; throws a `SyntaxError` where it is not what `ip -j` prints. */
-export function parseRouter(output: string): ObservedRouter {
+/**
+ * Reads the answers to `OBSERVE_ROUTER` and `OBSERVE_IPV6_RULES` (empty if it was not asked); throws a `SyntaxError` where
+ * they are not what `ip -j` prints.
+ */
+export function parseRouter(output: string, ipv6Output: string): ObservedRouter {
   const lines = output.split('\n').filter((line) => line.trim() !== '');
   if (lines.length !== OBSERVE_ROUTER.length) throw new SyntaxError(`expected one JSON array per command: ${output}`);
   const routes = parseArray(lines[0]) as readonly RouteJson[];
@@ -67,6 +78,7 @@ export function parseRouter(output: string): ObservedRouter {
       .map((neighbour) => `${neighbour.dst} lladdr ${neighbour.lladdr ?? ''} dev ${neighbour.dev}`),
     routes: routes.map(routeText),
     rules: rules.flatMap(ruleText),
+    ipv6Rules: ((ipv6Output === '' ? [] : parseArray(ipv6Output)) as readonly RuleJson[]).flatMap(ipv6RuleText),
   };
 }
 
@@ -89,7 +101,8 @@ function routeText(route: RouteJson): string {
     ...(route.type === undefined ? [] : [route.type]),
     route.dst,
     ...(route.gateway === undefined ? [] : ['via', route.gateway]),
-    ...(route.dev === undefined ? [] : ['dev', route.dev]),
+    // IPv6 shows the loopback as the device of a route to nowhere.
+    ...(route.dev === undefined || route.type === 'blackhole' ? [] : ['dev', route.dev]),
     ...(route.flags?.includes('onlink') === true ? ['onlink'] : []),
     ...(route.table === undefined ? [] : ['table', route.table]),
   ];
@@ -101,6 +114,20 @@ function ruleText(rule: RuleJson): readonly string[] {
     case INTERNET_RULE_PRIORITY:
       return [`from ${rule.src} lookup ${rule.table ?? ''} pref ${rule.priority}`];
     case DROP_RULE_PRIORITY:
+      return [`not iif lo blackhole pref ${rule.priority}`];
+    default:
+      return [];
+  }
+}
+
+function ipv6RuleText(rule: RuleJson): readonly string[] {
+  const source = rule.srclen === undefined ? rule.src : `${rule.src}/${rule.srclen}`;
+  const from = rule.src === 'all' ? [] : ['from', source];
+  switch (rule.priority) {
+    case IPV6_VPC_RULE_PRIORITY:
+    case IPV6_INTERNET_RULE_PRIORITY:
+      return [[...from, 'iif', rule.iif ?? '', 'lookup', rule.table ?? '', 'pref', rule.priority].join(' ')];
+    case IPV6_DROP_RULE_PRIORITY:
       return [`not iif lo blackhole pref ${rule.priority}`];
     default:
       return [];

@@ -1,11 +1,11 @@
 import type { NetworkInterfaceDescription, SubnetDescription } from '#cloud/provider.ts';
 import type { FabricSource } from './follow.ts';
-import { fabricState } from './mapping.ts';
+import { fabricState, type DescribedVpc } from './mapping.ts';
 import { EMPTY_STATE } from './state.ts';
 
 /** What the fabric reads of the emulator's `Region`. */
 export interface ObservableRegion {
-  vpcs(): readonly { readonly id: string; readonly cidrs: readonly string[] }[];
+  vpcs(): readonly Pick<DescribedVpc, 'id' | 'cidrs' | 'ipv6Cidrs'>[];
   subnets(): readonly SubnetDescription[];
   networkInterfaces(): readonly NetworkInterfaceDescription[];
   onChange(listener: () => void): () => void;

@@ -21,6 +21,14 @@ export const INTERNET_RULE_PRIORITY = 33_000;
 /** The last rule: what is forwarded and matched nothing is dropped without an answer, as EC2 does. */
 export const DROP_RULE_PRIORITY = 33_001;
 
+/**
+ * Before main, since IPv6 has no reverse-path filter: what comes from an interface with an address that it holds, or from
+ * the internet, is routed; whatever else is forwarded is dropped.
+ */
+export const IPV6_VPC_RULE_PRIORITY = 31_000;
+export const IPV6_INTERNET_RULE_PRIORITY = 31_001;
+export const IPV6_DROP_RULE_PRIORITY = 31_002;
+
 /** Addresses on the router's loopback carry this label, which tells them from anyone else's. */
 export const ADDRESS_LABEL = 'lo:fabric';
 
@@ -37,20 +45,33 @@ export interface RouterLink {
   readonly namespace: string;
   readonly peerName: string;
   readonly peerMac: string;
+  /** iproute2 lines for the router's end when the link is new. */
+  readonly routerSetup: readonly string[];
   /** iproute2 lines to be run in the peer's namespace when the link is new. */
   readonly setup: readonly string[];
 }
 
-/** The router as it should be. `addresses` are `a.b.c.d/32`; the rest are arguments of `ip neigh|route|rule add`. */
+/**
+ * The router as it should be. `addresses` are `a.b.c.d/32`; the rest are arguments of `ip neigh|route|rule add`,
+ * `ipv6Rules` of `ip -6 rule add`. Neighbours and routes are of both families.
+ */
 export interface RouterState {
   readonly links: readonly RouterLink[];
   readonly addresses: readonly string[];
   readonly neighbours: readonly string[];
   readonly routes: readonly string[];
   readonly rules: readonly string[];
+  readonly ipv6Rules: readonly string[];
 }
 
-export const EMPTY_ROUTER: RouterState = { links: [], addresses: [], neighbours: [], routes: [], rules: [] };
+export const EMPTY_ROUTER: RouterState = {
+  links: [],
+  addresses: [],
+  neighbours: [],
+  routes: [],
+  rules: [],
+  ipv6Rules: [],
+};
 
 export interface ObservedLink {
   readonly name: string;
@@ -64,6 +85,7 @@ export interface ObservedRouter {
   readonly neighbours: readonly string[];
   readonly routes: readonly string[];
   readonly rules: readonly string[];
+  readonly ipv6Rules: readonly string[];
 }
 
 /** The device that a route or a neighbour goes through. */

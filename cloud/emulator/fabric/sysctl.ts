@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import type { Namespace } from './iproute.ts';
 import { run } from './iproute.ts';
 
-/** Keys below net.ipv4 with slashes, and their values. */
+/** Keys below net with slashes, and their values. */
 export type Sysctls = Readonly<Record<string, string>>;
 
 /**
@@ -10,22 +10,28 @@ export type Sysctls = Readonly<Record<string, string>>;
  * later; the kernel takes the greater (rp_filter) or either (proxy_arp, send_redirects) of `all` and the link's own.
  */
 export const ROUTER_SYSCTLS: Sysctls = {
-  ip_forward: '1',
+  'ipv4/ip_forward': '1',
   // Strict: the way back to a packet's source must be the link it came in by, so an ENI sends only from its own addresses.
-  'conf/all/rp_filter': '1',
-  'conf/default/rp_filter': '1',
+  'ipv4/conf/all/rp_filter': '1',
+  'ipv4/conf/default/rp_filter': '1',
   // Neighbours in one subnet answer to each other through the router.
-  'conf/default/proxy_arp': '1',
+  'ipv4/conf/default/proxy_arp': '1',
   // Gateway addresses are on the loopback and are answered for on every link, whatever the host's own habits are.
-  'conf/all/arp_ignore': '0',
-  'conf/default/arp_ignore': '0',
-  'conf/all/arp_filter': '0',
-  'conf/default/arp_filter': '0',
-  'conf/all/send_redirects': '0',
-  'conf/default/send_redirects': '0',
+  'ipv4/conf/all/arp_ignore': '0',
+  'ipv4/conf/default/arp_ignore': '0',
+  'ipv4/conf/all/arp_filter': '0',
+  'ipv4/conf/default/arp_filter': '0',
+  'ipv4/conf/all/send_redirects': '0',
+  'ipv4/conf/default/send_redirects': '0',
 };
 
-const path = (key: string): string => `/proc/sys/net/ipv4/${key}`;
+/** The same for a VPC with IPv6; written once there is one, because a machine may be without it. */
+export const ROUTER_IPV6_SYSCTLS: Sysctls = {
+  'ipv6/conf/all/forwarding': '1',
+  'ipv6/conf/default/accept_ra': '0',
+};
+
+const path = (key: string): string => `/proc/sys/net/${key}`;
 
 /** The present values of `keys` in a namespace. */
 export async function readSysctls(namespace: Namespace, keys: readonly string[]): Promise<Sysctls> {

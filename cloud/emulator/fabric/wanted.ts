@@ -1,4 +1,5 @@
 import { formatAddress4, parseCidr4 } from '../vpc/cidr.ts';
+import { internetIpv6Setup, ipv6State, nodeIpv6Preparation, nodeIpv6Setup, routerIpv6Setup } from './wanted-ipv6.ts';
 import type { RouterLink, RouterState } from './router.ts';
 import { DROP_RULE_PRIORITY, INTERNET_RULE_PRIORITY, INTERNET_TABLE, VPC_MTU } from './router.ts';
 import type { FabricEndpoint, FabricState, FabricSubnet } from './state.ts';
@@ -9,6 +10,7 @@ export interface InternetSide {
   /** Its namespace; also the name of the router's link to it. */
   readonly namespace: string;
   readonly address: string;
+  readonly ipv6Address: string;
 }
 
 export interface Surroundings {
@@ -38,10 +40,12 @@ export function wantedRouter(state: FabricState, around: Surroundings): RouterSt
   if (names.size !== ends.length)
     throw new RangeError('two network interfaces have ids that end in the same 14 digits');
   const internet = around.internet;
+  const hasIpv6 = (state.vpcIpv6Cidrs ?? []).length > 0;
+  const ipv6 = ipv6State(state.vpcIpv6Cidrs ?? [], ends, internet && { ...internet, mac: INTERNET_HOST_MAC });
   return {
     links: [
       ...ends.map(({ endpoint, name }) => endpointLink(endpoint, name, around)),
-      ...(internet === undefined ? [] : [internetLink(internet, around.prefix)]),
+      ...(internet === undefined ? [] : [internetLink(internet, around.prefix, hasIpv6)]),
     ],
     addresses: [...state.subnets.map(gateway), METADATA_ADDRESS, EC2_ENDPOINT_ADDRESS].map(
       (address) => `${address}/32`,
@@ -51,16 +55,19 @@ export function wantedRouter(state: FabricState, around: Surroundings): RouterSt
         ({ endpoint, name }) => `${endpoint.primaryAddress} lladdr ${endpoint.mac.toLowerCase()} dev ${name}`,
       ),
       ...(internet === undefined ? [] : [`${internet.address} lladdr ${INTERNET_HOST_MAC} dev ${internet.namespace}`]),
+      ...ipv6.neighbours,
     ],
     routes: [
       ...state.vpcCidrs.map((cidr) => `blackhole ${cidr}`),
       ...ends.flatMap(({ endpoint, name }) => endpointRoutes(endpoint, name)),
       ...(internet === undefined ? [] : [internetRoute(internet)]),
+      ...ipv6.routes,
     ],
     rules: [
       ...present.filter((endpoint) => endpoint.isPrimary && internet !== undefined).map(internetRule),
       `not iif lo blackhole pref ${DROP_RULE_PRIORITY}`,
     ],
+    ipv6Rules: ipv6.rules,
   };
 }
 
@@ -84,12 +91,25 @@ function endpointLink(endpoint: FabricEndpoint, name: string, around: Surroundin
   const setup = endpoint.isPrimary
     ? [
         `addr add ${address} brd + dev ${peerName}`,
+        ...nodeIpv6Preparation(endpoint, peerName),
         `link set dev ${peerName} up`,
         `route add default via ${gateway({ cidr: endpoint.subnetCidr })} dev ${peerName} src ${endpoint.primaryAddress} proto dhcp`,
+        ...nodeIpv6Setup(endpoint, peerName),
       ]
     : [];
   const facts = [around.prefix, endpoint.id, namespace, peerName, peerMac, ...(endpoint.isPrimary ? [address] : [])];
-  return { name, alias: facts.join(','), routerMac: undefined, mtu: VPC_MTU, namespace, peerName, peerMac, setup };
+  const ipv6 = endpoint.subnetIpv6Cidr === undefined ? [] : ['ipv6'];
+  return {
+    name,
+    alias: [...facts, ...ipv6].join(','),
+    routerMac: undefined,
+    mtu: VPC_MTU,
+    namespace,
+    peerName,
+    peerMac,
+    routerSetup: routerIpv6Setup(endpoint, name),
+    setup,
+  };
 }
 
 /** `onlink` with a permanent neighbour: delivery asks no ARP question about addresses that only pods answer for. */
@@ -103,20 +123,22 @@ function endpointRoutes(endpoint: FabricEndpoint, name: string): readonly string
   ];
 }
 
-function internetLink(internet: InternetSide, prefix: string): RouterLink {
+function internetLink(internet: InternetSide, prefix: string, hasIpv6: boolean): RouterLink {
   return {
     name: internet.namespace,
-    alias: [prefix, 'internet', internet.address].join(','),
+    alias: [prefix, 'internet', internet.address, ...(hasIpv6 ? [internet.ipv6Address] : [])].join(','),
     routerMac: INTERNET_ROUTER_MAC,
     mtu: INTERNET_MTU,
     namespace: internet.namespace,
     peerName: 'eth0',
     peerMac: INTERNET_HOST_MAC,
+    routerSetup: [],
     setup: [
       `addr add ${internet.address}/32 dev eth0`,
       'link set dev eth0 up',
       `neigh replace ${INTERNET_NEXT_HOP} lladdr ${INTERNET_ROUTER_MAC} dev eth0 nud permanent`,
       `route add default via ${INTERNET_NEXT_HOP} dev eth0 onlink`,
+      ...(hasIpv6 ? internetIpv6Setup(internet, INTERNET_ROUTER_MAC) : []),
     ],
   };
 }

@@ -3,6 +3,7 @@ import type { CallLog } from '../call-log.ts';
 import type { Describe, Subject } from './subject.ts';
 import { findSubject } from './subject.ts';
 import { parseTtl, Tokens } from './token.ts';
+import type { RoleKeys } from './tree.ts';
 import { metadataTree, readPath } from './tree.ts';
 
 const TOKEN = 'x-aws-ec2-metadata-token';
@@ -13,6 +14,8 @@ export interface MetadataParts {
   readonly describe: Describe;
   readonly region: string;
   readonly log: CallLog;
+  /** What the role of an instance may sign with; undefined where instances have none. */
+  readonly roleKeys?: (instanceId: string, now: number) => RoleKeys | undefined;
   /** Every client is this instance; without it clients are told apart by their source address. */
   readonly instanceId?: string | undefined;
 }
@@ -33,7 +36,8 @@ export function metadataListener(parts: MetadataParts): RequestListener {
     const source = plainAddress(request.socket.remoteAddress ?? '');
     const who = parts.instanceId === undefined ? { address: source } : { instanceId: parts.instanceId };
     const subject = findSubject(parts.describe, parts.region, who);
-    const answer = subject === undefined ? unknownClient(source) : answerTo(request, subject, tokens, Date.now());
+    const answer =
+      subject === undefined ? unknownClient(source) : answerTo(request, subject, parts, tokens, Date.now());
     parts.log.add({
       kind: 'metadata',
       at: Math.round(performance.timeOrigin + arrivedAt),
@@ -47,7 +51,13 @@ export function metadataListener(parts: MetadataParts): RequestListener {
   };
 }
 
-function answerTo(request: IncomingMessage, subject: Subject, tokens: Tokens, now: number): Answer {
+function answerTo(
+  request: IncomingMessage,
+  subject: Subject,
+  parts: MetadataParts,
+  tokens: Tokens,
+  now: number,
+): Answer {
   const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
   const instanceId = subject.instance.InstanceId ?? '';
   if (request.method === 'PUT') {
@@ -57,7 +67,7 @@ function answerTo(request: IncomingMessage, subject: Subject, tokens: Tokens, no
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'Method Not Allowed');
   const remaining = tokens.remainingSeconds(headerOf(request, TOKEN) ?? '', instanceId, now);
   if (remaining <= 0) return text(401, 'Unauthorized');
-  const found = readPath(metadataTree(subject), path);
+  const found = readPath(metadataTree(subject, parts.roleKeys?.(instanceId, now)), path);
   return found === undefined ? text(404, 'Not Found') : { ...text(200, found), ttlSeconds: remaining };
 }
 

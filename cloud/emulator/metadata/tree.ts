@@ -1,3 +1,4 @@
+import type { IssuedKeys } from '../credentials/authority.ts';
 import type { Subject, SubjectInterface } from './subject.ts';
 
 /** Instance metadata as it is addressed: directories of directories and values. */
@@ -5,8 +6,14 @@ export interface Directory {
   readonly [name: string]: Directory | string;
 }
 
+/** The role of an instance and what it may sign with. */
+export interface RoleKeys {
+  readonly role: string;
+  readonly keys: IssuedKeys;
+}
+
 /** All that the metadata service says to one instance (EC2 user guide, "Instance metadata categories"). */
-export function metadataTree(subject: Subject): Directory {
+export function metadataTree(subject: Subject, roleKeys?: RoleKeys): Directory {
   const { instance } = subject;
   const primary = subject.interfaces[0]?.description;
   const hostname = instance.PrivateDnsName ?? '';
@@ -16,6 +23,7 @@ export function metadataTree(subject: Subject): Directory {
       'meta-data': present({
         'ami-id': instance.ImageId,
         hostname,
+        iam: roleKeys && iam(roleKeys, primary?.OwnerId ?? ''),
         'instance-id': instance.InstanceId,
         'instance-type': instance.InstanceType,
         'local-hostname': hostname,
@@ -32,6 +40,27 @@ export function metadataTree(subject: Subject): Directory {
         services: { domain: 'amazonaws.com', partition: 'aws' },
       }),
     },
+  };
+}
+
+function iam({ role, keys }: RoleKeys, account: string): Directory {
+  const lastUpdated = new Date(keys.issuedAt).toISOString().replace(/\.\d+Z$/, 'Z');
+  const profile = {
+    InstanceProfileArn: `arn:aws:iam::${account}:instance-profile/${role}`,
+    InstanceProfileId: 'AIPAEMULATOR',
+  };
+  const credentials = {
+    Code: 'Success',
+    LastUpdated: lastUpdated,
+    Type: 'AWS-HMAC',
+    AccessKeyId: keys.accessKeyId,
+    SecretAccessKey: keys.secretAccessKey,
+    Token: keys.sessionToken,
+    Expiration: new Date(keys.expiresAt).toISOString().replace(/\.\d+Z$/, 'Z'),
+  };
+  return {
+    info: JSON.stringify({ Code: 'Success', LastUpdated: lastUpdated, ...profile }, undefined, 2),
+    'security-credentials': { [role]: JSON.stringify(credentials, undefined, 2) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createEc2ClientSend } from '#cloud/aws/ec2-client.ts';
 import { createEc2Provider } from '#cloud/aws/ec2-provider.ts';
+import { systemClock } from '#cloud/decorate/clock.ts';
 import { ManualClock } from '#cloud/decorate/testing/manual-clock.ts';
 import { withRetry } from '#cloud/decorate/retry.ts';
 import { startCloud } from '#cloud/emulator/cloud.ts';
@@ -45,7 +46,7 @@ describeCloudProvider("the SDK over the emulator's HTTP", makeSubject);
 
 /** A provider that retries without waiting for real time. */
 function retrying(provider: CloudProvider): CloudProvider {
-  const clock = { now: () => 0, sleep: () => Promise.resolve() };
+  const clock = { ...systemClock, now: () => 0, sleep: () => Promise.resolve() };
   return withRetry(provider, { clock, random: () => 0 });
 }
 
@@ -60,16 +61,35 @@ const FAULTS: readonly (readonly [string, Fault, CloudErrorCode])[] = [
 ];
 
 describe("the SDK over the emulator's HTTP, when the way is bad", () => {
-  it.each(FAULTS)('%s has its code, and is met once by an assign', async (_, fault, code) => {
+  it.each(FAULTS.filter(([, , code]) => code !== 'throttled'))(
+    '%s has its code, and is met once by an assign',
+    async (_, fault, code) => {
+      await using subject = await makeSubject();
+      const { create, subnet, look } = makeWorld(subject);
+      const made = await create(subnet(24));
+      subject.cloud.failNext('AssignPrivateIpAddresses', fault);
+      const request = { networkInterfaceId: made.id, addressCount: 2 };
+      const failure = retrying(subject.provider).assignPrivateIpAddresses(request, CAUSE);
+      await expect(failure).rejects.toMatchObject({ name: 'CloudError', code, operation: 'AssignPrivateIpAddresses' });
+      // Only a look tells what became of it.
+      expect((await look(made.id)).secondaryAddresses).toHaveLength(fault.kind === 'lost-answer' ? 2 : 0);
+    },
+  );
+
+  it('a throttled assign is repeated, and assigns once', async () => {
     await using subject = await makeSubject();
-    const { create, subnet, look } = makeWorld(subject);
-    const made = await create(subnet(24));
-    subject.cloud.failNext('AssignPrivateIpAddresses', fault);
+    const world = makeWorld({ ...subject, provider: retrying(subject.provider) });
+    const made = await world.create(world.subnet(24));
+    subject.cloud.failNext('AssignPrivateIpAddresses', {
+      kind: 'error',
+      code: 'RequestLimitExceeded',
+      status: 503,
+      times: 2,
+    });
     const request = { networkInterfaceId: made.id, addressCount: 2 };
-    const failure = retrying(subject.provider).assignPrivateIpAddresses(request, CAUSE);
-    await expect(failure).rejects.toMatchObject({ name: 'CloudError', code, operation: 'AssignPrivateIpAddresses' });
-    // Only a look tells what became of it.
-    expect((await look(made.id)).secondaryAddresses).toHaveLength(fault.kind === 'lost-answer' ? 2 : 0);
+    const { addresses } = await world.provider.assignPrivateIpAddresses(request, CAUSE);
+    expect((await world.look(made.id)).secondaryAddresses.toSorted()).toEqual([...addresses].toSorted());
+    expect(addresses).toHaveLength(2);
   });
 
   it.each(FAULTS.filter(([, , code]) => code !== 'denied'))(

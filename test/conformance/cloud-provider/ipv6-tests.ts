@@ -33,6 +33,25 @@ export function ipv6Tests(world: () => World): void {
     await expect(gone).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  it('an interface is made with a /80 beside IPv4 addresses or a /28, but not with both of those', async () => {
+    const { create, subnet } = world();
+    const subnetId = subnet(24, { ipv6: true });
+    const single = await create(subnetId, { secondaryAddressCount: 3, ipv4PrefixCount: 0, ipv6PrefixCount: 1 });
+    expect([single.secondaryAddresses, single.ipv4Prefixes, single.ipv6Prefixes].map((each) => each.length)).toEqual([
+      3, 0, 1,
+    ]);
+    const blocks = await create(subnetId, { ipv4PrefixCount: 2, ipv6PrefixCount: 1 });
+    expect([blocks.secondaryAddresses, blocks.ipv4Prefixes, blocks.ipv6Prefixes].map((each) => each.length)).toEqual([
+      0, 2, 1,
+    ]);
+    const none = await create(subnetId, { secondaryAddressCount: 0, ipv6PrefixCount: 0 });
+    expect(none.ipv6Prefixes).toEqual([]);
+    const both = create(subnetId, { secondaryAddressCount: 1, ipv4PrefixCount: 1, ipv6PrefixCount: 1 });
+    await expect(both).rejects.toMatchObject({ name: 'CloudError', code: 'invalid' });
+    const without = create(subnet(24), { secondaryAddressCount: 1, ipv6PrefixCount: 1 });
+    await expect(without).rejects.toMatchObject({ name: 'CloudError', retry: 'never' });
+  });
+
   it('a subnet without IPv6 has none to give', async () => {
     const { create, provider, subnet } = world();
     const made = await create(subnet(24));

@@ -1,0 +1,19 @@
+import { Ec2Agent } from '#cloud/aws/agent/ec2-agent.ts';
+import { startCloud } from '#cloud/emulator/cloud.ts';
+import { describeCloudProvider } from './describe-cloud-provider.ts';
+
+describeCloudProvider('a process of its own that asks the emulator over HTTP', async () => {
+  const cloud = await startCloud();
+  const agent = new Ec2Agent({
+    region: 'us-east-1',
+    endpoint: cloud.endpoint,
+    version: '0.0.0',
+    httpTimeoutSeconds: 5,
+    environment: { PATH: process.env['PATH'], AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
+  });
+  const dispose = async (): Promise<void> => {
+    await agent[Symbol.asyncDispose]();
+    await cloud[Symbol.asyncDispose]();
+  };
+  return { provider: agent.provider, region: cloud.region, [Symbol.asyncDispose]: dispose };
+});
