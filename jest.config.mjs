@@ -4,7 +4,8 @@ export default {
   transform: {},
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  // Lanes of their own: npm run test:kubernetes, npm run test:vm.
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '<rootDir>/test/kubernetes/', '<rootDir>/test/vm/'],
   testTimeout: 30_000,
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],

@@ -29,6 +29,14 @@ const TEST = [
   { tool: 'runc', package: 'runc', need: false },
   { tool: '/usr/lib/cni/loopback', package: 'containernetworking-plugins', need: false },
 ];
+const MACHINE = [
+  ...RUN,
+  { tool: 'qemu-system-x86_64', package: 'qemu-system-x86', need: false },
+  { tool: '/bin/busybox', package: 'busybox-static', need: false },
+  { tool: 'cpio', package: 'cpio', need: false },
+  { tool: 'depmod', package: 'kmod', need: false },
+  { tool: 'xz', package: 'xz-utils', need: false },
+];
 
 const jest = [
   '--experimental-vm-modules',
@@ -40,14 +48,20 @@ const jest = [
 const COMMANDS = {
   demo: { packages: RUN, node: ['--no-warnings', 'tools/demo/main.ts'] },
   test: { packages: TEST, node: jest },
+  'test:kubernetes': {
+    packages: [...TEST, { tool: 'etcd', package: 'etcd-server', need: false }],
+    node: [...jest, '--testPathIgnorePatterns', '/node_modules/', '--testPathPatterns', '^.*/test/kubernetes/'],
+  },
+  'test:vm': { packages: MACHINE, node: ['--no-warnings', 'test/vm/main.ts'] },
   bench: { packages: RUN, node: ['--no-warnings', 'test/bench/main.ts'] },
+  fault: { packages: [], node: ['--no-warnings', 'test/fault/main.ts'] },
   check: { packages: [], node: ['tools/check.mjs'] },
   lint: { packages: [], node: ['tools/check.mjs', 'lint'] },
   fix: { packages: [], node: ['tools/check.mjs', 'fix'] },
   ctl: { packages: [], node: ['--no-warnings', 'ipamd/ctl/main.ts'] },
   cloud: { packages: [], node: ['--no-warnings', 'cloud/emulator/main.ts'] },
   ipamd: { packages: [], node: ['--no-warnings', 'ipamd/main.ts'] },
-  build: { packages: RUN, node: ['--no-warnings', 'tools/build-cni.ts'] },
+  build: { packages: RUN, node: ['--no-warnings', 'tools/build.ts'] },
 };
 
 function say(text) {

@@ -1,0 +1,34 @@
+/** What a test or a lane needs of the machine. */
+import { existsSync } from 'node:fs';
+
+const NEEDS = {
+  root: () => process.getuid?.() === 0,
+  ip: () => onPath('ip'),
+  nft: () => onPath('nft'),
+  iptables: () => onPath('iptables') && onPath('iptables-restore'),
+  ping: () => onPath('ping'),
+  conntrack: () => onPath('conntrack'),
+  containerd: () => onPath('containerd') && onPath('ctr'),
+  runc: () => onPath('runc'),
+  gcc: () => onPath('gcc'),
+  go: () => onPath('go'),
+  etcd: () => onPath('etcd'),
+  'qemu-system-x86_64': () => onPath('qemu-system-x86_64'),
+  cpio: () => onPath('cpio'),
+  depmod: () => onPath('depmod'),
+  'apt-get': () => onPath('apt-get'),
+} as const;
+
+export type Need = keyof typeof NEEDS;
+
+function onPath(tool: string): boolean {
+  return (process.env['PATH'] ?? '')
+    .split(':')
+    .concat('/usr/sbin', '/sbin')
+    .some((directory) => existsSync(`${directory}/${tool}`));
+}
+
+/** What is missing, in words; empty when all is there. */
+export function missing(...needs: readonly Need[]): string {
+  return needs.filter((need) => !NEEDS[need]()).join(', ');
+}
