@@ -1,10 +1,12 @@
 /** What the cloud's consent to an action does to a ledger: the model by which plans are thought through to their end. */
 
 import { formatIpv4, type Ipv4 } from './address.ts';
+import { formatIpv6Prefix } from './ipv6.ts';
 import {
   type Ledger,
   withBlocks,
   withInterface,
+  withIpv6Prefixes,
   withoutBlocks,
   withoutInterface,
   withPhase,
@@ -19,6 +21,8 @@ export interface Grant {
   readonly primaryAddress: string;
   /** What is given for the action's `count`. */
   readonly blocks: readonly AddressBlock[];
+  /** The /80 that is given where the action asks for one. */
+  readonly ipv6Prefix?: string;
   readonly at: number;
 }
 
@@ -44,6 +48,11 @@ export function blocksIn(
   }));
 }
 
+/** The /80 of a number, in a network of 64 bits of which nobody has another; at most 2^16 of them. */
+export function ipv6PrefixIn(network: string, number: number): string {
+  return formatIpv6Prefix({ network: `${network}:${(number % 2 ** 16).toString(16)}` });
+}
+
 /**
  * The ledger once the cloud has done what an action asks, in full and at once: a new interface is ready, and the count of
  * its subnet's available addresses is lower. What is given back is not added to that count: EC2 says so only when asked.
@@ -66,6 +75,9 @@ export function withEffect(ledger: Ledger, action: Action, grant: Grant): Ledger
         managed: true,
         since: grant.at,
         blocks: grant.blocks,
+        ...((action.ipv6PrefixCount ?? 0) > 0 && grant.ipv6Prefix !== undefined
+          ? { ipv6Prefixes: [grant.ipv6Prefix] }
+          : {}),
       });
       return spend(withPhase(created, grant.interfaceId, 'ready'), subnetId, grant.blocks, 1);
     }
@@ -79,6 +91,8 @@ export function withEffect(ledger: Ledger, action: Action, grant: Grant): Ledger
         0,
       );
     }
+    case 'assign-ipv6-prefix':
+      return grant.ipv6Prefix === undefined ? ledger : withIpv6Prefixes(ledger, action.interfaceId, [grant.ipv6Prefix]);
     case 'release':
       return withoutBlocks(ledger, action.interfaceId, action.cidrs);
     case 'delete-interface':

@@ -4,18 +4,10 @@
  */
 
 import { ipv4 } from './address.ts';
-import { blocksIn, withEffect } from './effects.ts';
-import {
-  assign,
-  type Circumstances,
-  type Ledger,
-  snapshot,
-  withoutInFlight,
-  withoutInterface,
-  withPhase,
-} from './ledger.ts';
+import { blocksIn, ipv6PrefixIn, withEffect } from './effects.ts';
+import { assign, type Circumstances, type Ledger, withoutInFlight, withoutInterface, withPhase } from './ledger.ts';
 import type { Action, Plan, Refusal, WarmTargets } from './model.ts';
-import { plan } from './plan.ts';
+import { planCards } from './plan-cards.ts';
 
 /** The actions of one plan and when it would be made. */
 export interface ForecastStep {
@@ -32,6 +24,8 @@ export interface Forecast {
   readonly ledger: Ledger;
   /** Pods that still wait then. */
   readonly waiting: number;
+  /** The same by network card. */
+  readonly waitingOn: ReadonlyMap<number, number>;
   readonly refusals: readonly Refusal[];
   /** When nothing is left to do. */
   readonly at: number;
@@ -41,11 +35,15 @@ export interface Forecast {
 
 /** Reserved addresses (RFC 1112, section 4): no VPC holds any of them. */
 const SPACE = { singles: ipv4('240.0.0.0'), prefixes: ipv4('248.0.0.0') };
+/** The discard-only block (RFC 6666): no VPC holds any of it either. */
+const IPV6_NETWORK = '100:0:0:0';
 const MOST_PLANS = 500;
 
 interface State {
   readonly ledger: Ledger;
   readonly waiting: number;
+  /** Pods that wait for an address of another network card than 0, by card. */
+  readonly waitingOn: ReadonlyMap<number, number>;
   readonly made: number;
 }
 
@@ -57,8 +55,13 @@ interface State {
 export function forecast(ledger: Ledger, targets: WarmTargets, circumstances: Circumstances): Forecast {
   const { now, cloudBackOffUntil } = circumstances;
   const planFor = (state: State, at: number) =>
-    plan(snapshot(state.ledger, { waiting: state.waiting, now: at, cloudBackOffUntil }), targets, at);
-  const before: State = { ledger, waiting: circumstances.waiting, made: 0 };
+    planCards(
+      state.ledger,
+      { waiting: state.waiting, waitingOn: state.waitingOn, now: at, cloudBackOffUntil },
+      targets,
+    );
+  const { waiting, waitingOn = new Map<number, number>() } = circumstances;
+  const before: State = { ledger, waiting, waitingOn, made: 0 };
   const first = planFor(before, now);
   const steps: ForecastStep[] = [];
   let state = serve(landed(before, now), now);
@@ -75,11 +78,22 @@ export function forecast(ledger: Ledger, targets: WarmTargets, circumstances: Ci
       at = Math.max(next.wakeAt, at + 1000, Math.round(at + (at - now) / 10));
       state = serve(state, at);
     } else {
-      return { first, steps, ledger: state.ledger, waiting: state.waiting, refusals: next.refusals, at, settled: true };
+      const { ledger: end, waiting: left, waitingOn: leftOn } = state;
+      return {
+        first,
+        steps,
+        ledger: end,
+        waiting: left,
+        waitingOn: leftOn,
+        refusals: next.refusals,
+        at,
+        settled: true,
+      };
     }
   }
   const { refusals } = planFor(state, at);
-  return { first, steps, ledger: state.ledger, waiting: state.waiting, refusals, at, settled: false };
+  const { ledger: end, waiting: left, waitingOn: leftOn } = state;
+  return { first, steps, ledger: end, waiting: left, waitingOn: leftOn, refusals, at, settled: false };
 }
 
 /** What was under way has succeeded. */
@@ -109,10 +123,11 @@ function hasArrived(action: Action, ledger: Ledger): boolean {
 function granted(state: State, action: Action, at: number): State {
   const blocks = 'count' in action ? blocksIn(SPACE, action.mode, action.count, state.made) : [];
   const interfaceId = newInterfaceId(state.ledger);
+  const ipv6Prefix = ipv6PrefixIn(IPV6_NETWORK, state.made);
   return {
     ...state,
-    made: state.made + blocks.length,
-    ledger: withEffect(state.ledger, action, { interfaceId, primaryAddress: '0.0.0.0', blocks, at }),
+    made: state.made + blocks.length + 1,
+    ledger: withEffect(state.ledger, action, { interfaceId, primaryAddress: '0.0.0.0', blocks, ipv6Prefix, at }),
   };
 }
 
@@ -124,13 +139,26 @@ function newInterfaceId(ledger: Ledger): string {
 
 /** Pods that wait take what is free; who they are makes no difference to what is asked of the cloud. */
 function serve(state: State, now: number): State {
-  let { ledger, waiting } = state;
+  let { ledger } = state;
+  const waits = new Map(state.waitingOn).set(0, state.waiting);
+  const left = [...waits].map(([card, waiting]): [number, number] => {
+    const served = serveOn(ledger, card, waiting, now);
+    ledger = served.ledger;
+    return [card, served.waiting];
+  });
+  const waitingOn = new Map(left);
+  return { ...state, ledger, waiting: waitingOn.get(0) ?? 0, waitingOn };
+}
+
+function serveOn(from: Ledger, networkCardIndex: number, waits: number, now: number) {
+  let [ledger, waiting] = [from, waits];
   while (waiting > 0) {
-    const attachment = { networkName: '', containerId: `waiting-${waiting}`, ifName: '' };
-    const outcome = assign(ledger, { attachment, pod: { namespace: '', name: '', uid: '' } }, now);
+    const attachment = { networkName: '', containerId: `waiting-${waiting}`, ifName: `${networkCardIndex}` };
+    const pod = { namespace: '', name: '', uid: '' };
+    const outcome = assign(ledger, { attachment, pod, networkCardIndex }, now);
     if (outcome.kind !== 'assigned') break;
     ledger = outcome.ledger;
     waiting -= 1;
   }
-  return { ...state, ledger, waiting };
+  return { ledger, waiting };
 }

@@ -4,7 +4,7 @@
  */
 
 import { ipv4 } from './address.ts';
-import { type AddressSpace, blocksIn, withEffect } from './effects.ts';
+import { type AddressSpace, blocksIn, ipv6PrefixIn, withEffect } from './effects.ts';
 import { assign, type Ledger, snapshot, unassign, withInFlight, withoutInFlight, withSubnetBackOff } from './ledger.ts';
 import type { Action, AddressBlock, Attachment, Plan, WarmTargets } from './model.ts';
 import { plan } from './plan.ts';
@@ -16,6 +16,8 @@ export interface World {
   readonly waiting: readonly Attachment[];
   /** Subnets in which no /28 is free. */
   readonly fragmented: ReadonlySet<string>;
+  /** Subnets that refuse a /80, though they seem to have an IPv6 CIDR block. */
+  readonly refusingIpv6?: ReadonlySet<string>;
   /** Counts what was ever made, so that no id or address comes twice. */
   readonly made: number;
 }
@@ -94,25 +96,33 @@ function serve(world: World): World {
 
 function effect(world: World, action: Action): World {
   if (action.kind === 'release' || action.kind === 'delete-interface') return granted(world, action, []);
+  if (action.kind === 'assign-ipv6-prefix') {
+    const { subnetId = '' } = world.ledger.interfaces.get(action.interfaceId)?.networkInterface ?? {};
+    return refusesIpv6(world, subnetId) ? backOff(world, subnetId, 'ipv6') : granted(world, action, []);
+  }
   const subnetId =
     action.kind === 'create-interface'
       ? action.subnetId
       : world.ledger.interfaces.get(action.interfaceId)?.networkInterface.subnetId;
   if (subnetId === undefined) return world;
-  if (action.mode === 'prefix' && world.fragmented.has(subnetId)) return backOff(world, subnetId);
+  if (action.mode === 'prefix' && action.count > 0 && world.fragmented.has(subnetId))
+    return backOff(world, subnetId, 'prefix');
+  if (action.kind === 'create-interface' && action.ipv6PrefixCount === 1 && refusesIpv6(world, subnetId))
+    return backOff(world, subnetId, 'ipv6');
   return granted(world, action, freshBlocks(action.mode, action.count, world.made));
 }
 
 function granted(world: World, action: Action, blocks: readonly AddressBlock[]): World {
   const { ledger, made, now } = world;
-  const grant = { interfaceId: `eni-${made}`, primaryAddress: '172.31.0.4', blocks, at: now };
-  return {
-    ...world,
-    ledger: withEffect(ledger, action, grant),
-    made: made + blocks.length + (action.kind === 'create-interface' ? 1 : 0),
-  };
+  const ipv6Prefix = ipv6PrefixIn('2001:db8:0:0', made);
+  const grant = { interfaceId: `eni-${made}`, primaryAddress: '172.31.0.4', blocks, ipv6Prefix, at: now };
+  return { ...world, ledger: withEffect(ledger, action, grant), made: made + blocks.length + 1 };
 }
 
-function backOff(world: World, subnetId: string): World {
-  return { ...world, ledger: withSubnetBackOff(world.ledger, subnetId, 'prefix', world.now + BACK_OFF_MS) };
+function refusesIpv6({ ledger, refusingIpv6 }: World, subnetId: string): boolean {
+  return ledger.subnets.get(subnetId)?.hasIpv6 === false || (refusingIpv6?.has(subnetId) ?? false);
+}
+
+function backOff(world: World, subnetId: string, what: 'prefix' | 'ipv6'): World {
+  return { ...world, ledger: withSubnetBackOff(world.ledger, subnetId, what, world.now + BACK_OFF_MS) };
 }

@@ -1,16 +1,20 @@
-/** Who holds which address: assign, give back, rest, and the same from a journal after a restart. */
+/** Who holds which address: assign, give back, rest. */
 
-import { ipv4, parseIpv4 } from './address.ts';
+import { ipv4 } from './address.ts';
 import { addressAt, type Block, expireBlock, hold, letGo, lowestFree } from './ledger-block.ts';
+import { isIpv6Text } from './ipv6.ts';
+import { expireIpv6, holdIpv6, ipv6AddressAt, type Ipv6Block, letGoIpv6, lowestFreeIpv6 } from './ledger-ipv6.ts';
 import { compareAsHost, usableFree, usableKinds } from './ledger-choice.ts';
 import {
   attachmentKey,
-  findAddress,
   findBlock,
+  findIpv6,
   type InterfaceState,
   type Ledger,
   putInterface,
   replaceBlock,
+  replaceIpv6Block,
+  restStray,
 } from './ledger-state.ts';
 import type { AllocationMode, Assignment, Attachment, CoolDown, PodReference } from './model.ts';
 import { valueOf, withEntry, withoutEntry } from './sharded-map.ts';
@@ -22,42 +26,41 @@ export type AssignResult =
   | { readonly kind: 'refused'; readonly reason: 'no-free-address' };
 
 export type UnassignResult =
-  | { readonly kind: 'released'; readonly ledger: Ledger; readonly assignment: Assignment; readonly coolDown: CoolDown }
+  | {
+      readonly kind: 'released';
+      readonly ledger: Ledger;
+      readonly assignment: Assignment;
+      readonly coolDown: CoolDown;
+      /** Of the second address, where there is one; both rest equally long. */
+      readonly ipv6CoolDown?: CoolDown;
+    }
   | { readonly kind: 'unknown' };
 
-export type RestoreResult =
-  | { readonly kind: 'restored'; readonly ledger: Ledger; readonly assignment: Assignment }
-  | {
-      readonly kind: 'refused';
-      /** No block holds the address · another attachment has it · the attachment has another address. */
-      readonly reason: 'address-unknown' | 'address-taken' | 'attachment-has-another';
-    };
-
 /**
- * Gives a free address to an attachment. The choice is a function of the ledger alone, made so that what is least used
+ * Gives a free address, or one of each family, to an attachment. The choice is a function of the ledger alone, made so that what is least used
  * drains and can be released; see ledger-choice.ts.
  */
 export function assign(
   ledger: Ledger,
-  request: { readonly attachment: Attachment; readonly pod: PodReference },
+  request: {
+    readonly attachment: Attachment;
+    readonly pod: PodReference;
+    /** The network card whose interfaces may give it; absent is 0. */
+    readonly networkCardIndex?: number;
+  },
   now: number,
 ): AssignResult {
   const key = attachmentKey(request.attachment);
   const existing = valueOf(ledger.attachments, key);
   if (existing !== undefined) return { kind: 'already-assigned', assignment: existing };
   const rested = expire(ledger, now);
-  const place = choose(rested, now);
-  if (place === undefined) return { kind: 'refused', reason: 'no-free-address' };
-  const { state, index, block, position } = place;
-  const assignment: Assignment = {
-    attachment: request.attachment,
-    pod: request.pod,
-    address: addressAt(block, position),
-    interfaceId: state.networkInterface.id,
-    cidr: block.use.block.cidr,
-    assignedAt: now,
-  };
-  const placed = putInterface(rested, replaceBlock(state, index, hold(block, position)));
+  const host = chooseHost(rested, request.networkCardIndex ?? 0, now);
+  const taken = host && addressesOn(rested, host, now);
+  if (host === undefined || taken === undefined) return { kind: 'refused', reason: 'no-free-address' };
+  const { attachment, pod } = request;
+  const interfaceId = host.networkInterface.id;
+  const assignment: Assignment = { attachment, pod, ...taken.addresses, interfaceId, assignedAt: now };
+  const placed = putInterface(rested, taken.state);
   return {
     kind: 'assigned',
     assignment,
@@ -65,56 +68,18 @@ export function assign(
   };
 }
 
-/** Takes the address back from an attachment; it rests until `now` plus the ledger's cool-down. */
+/** Takes the addresses back from an attachment; they rest until `now` plus the ledger's cool-down. */
 export function unassign(ledger: Ledger, attachment: Attachment, now: number): UnassignResult {
   const key = attachmentKey(attachment);
   const assignment = valueOf(ledger.attachments, key);
   if (assignment === undefined) return { kind: 'unknown' };
-  const coolDown = { address: assignment.address, until: now + ledger.config.coolDownMs };
-  const rest = { ...ledger, attachments: withoutEntry(ledger.attachments, key) };
-  if (ledger.orphans.has(assignment.address)) {
-    const orphans = new Map(ledger.orphans);
-    orphans.delete(assignment.address);
-    return { kind: 'released', assignment, coolDown, ledger: restStray({ ...rest, orphans }, coolDown) };
-  }
-  return { kind: 'released', assignment, coolDown, ledger: free(rest, assignment, coolDown) };
-}
-
-/**
- * Recovery: puts an assignment back as the journal tells it. It overrules a cool-down of the address, and is idempotent.
- * `interfaceId` and `cidr` follow what the cloud says now.
- */
-export function withAssignment(ledger: Ledger, told: Assignment): RestoreResult {
-  const key = attachmentKey(told.attachment);
-  const existing = valueOf(ledger.attachments, key);
-  if (existing !== undefined) {
-    if (existing.address === told.address) return { kind: 'restored', ledger, assignment: existing };
-    return { kind: 'refused', reason: 'attachment-has-another' };
-  }
-  const value = parseIpv4(told.address);
-  const place = value === undefined ? undefined : findAddress(ledger, value);
-  if (value === undefined || place === undefined) return { kind: 'refused', reason: 'address-unknown' };
-  const position = value - place.block.range.base;
-  if (place.block.held.has(position)) return { kind: 'refused', reason: 'address-taken' };
-  const { id } = place.state.networkInterface;
-  const assignment = { ...told, interfaceId: id, cidr: place.block.use.block.cidr };
-  const placed = putInterface(ledger, replaceBlock(place.state, place.index, hold(place.block, position)));
-  return {
-    kind: 'restored',
-    assignment,
-    ledger: { ...placed, attachments: withEntry(placed.attachments, key, assignment) },
-  };
-}
-
-/** Recovery: an address rests until a time. Without effect on an address that is assigned; the later of two times counts. */
-export function withCoolDown(ledger: Ledger, coolDown: CoolDown): Ledger {
-  const value = ipv4(coolDown.address);
-  const place = findAddress(ledger, value);
-  if (place === undefined) return restStray(ledger, coolDown);
-  const position = value - place.block.range.base;
-  if (place.block.held.has(position)) return ledger;
-  const until = Math.max(coolDown.until, place.block.cooling.get(position) ?? coolDown.until);
-  return putInterface(ledger, replaceBlock(place.state, place.index, letGo(place.block, position, until)));
+  const until = now + ledger.config.coolDownMs;
+  const coolDown = { address: assignment.address, until };
+  const rest = release({ ...ledger, attachments: withoutEntry(ledger.attachments, key) }, assignment, coolDown);
+  const { ipv6Address } = assignment;
+  if (ipv6Address === undefined) return { kind: 'released', assignment, coolDown, ledger: rest };
+  const ipv6CoolDown = { address: ipv6Address, until };
+  return { kind: 'released', assignment, coolDown, ipv6CoolDown, ledger: releaseSecond(rest, ipv6CoolDown) };
 }
 
 /** The ledger with every cool-down over that ends at or before `now`; the same ledger where none does. */
@@ -136,15 +101,27 @@ export function lookup(ledger: Ledger, attachment: Attachment): Assignment | und
 }
 
 function expireInterface(state: InterfaceState, now: number): InterfaceState {
-  const expired = state.blocks.reduce((next, block, index) => {
+  const rested = state.blocks.reduce((next, block, index) => {
     const after = expireBlock(block, now);
     return after === block ? next : replaceBlock(next, index, after);
   }, state);
-  const coolUntil = expired.use.blocks.reduce((least, use) => Math.min(least, use.coolUntil ?? Infinity), Infinity);
+  const expired = rested.ipv6.reduce((next, block, index) => {
+    const after = expireIpv6(block, now);
+    return after === block ? next : replaceIpv6Block(next, index, after);
+  }, rested);
+  const uses = [...expired.use.blocks, ...(expired.use.ipv6 ?? [])];
+  const coolUntil = uses.reduce((least, use) => Math.min(least, use.coolUntil ?? Infinity), Infinity);
   return { ...expired, tally: { ...expired.tally, coolUntil } };
 }
 
-function free(ledger: Ledger, assignment: Assignment, coolDown: CoolDown): Ledger {
+/** The first address goes: back to its block, or from the orphans. */
+function release(ledger: Ledger, assignment: Assignment, coolDown: CoolDown): Ledger {
+  if (ledger.orphans.has(assignment.address)) {
+    const orphans = new Map(ledger.orphans);
+    orphans.delete(assignment.address);
+    return restStray({ ...ledger, orphans }, coolDown);
+  }
+  if (isIpv6Text(assignment.address)) return freeIpv6Address(ledger, coolDown);
   const state = ledger.interfaces.get(assignment.interfaceId);
   const value = ipv4(assignment.address);
   const place = state === undefined ? undefined : findBlock(state, value);
@@ -156,28 +133,77 @@ function free(ledger: Ledger, assignment: Assignment, coolDown: CoolDown): Ledge
   );
 }
 
-function restStray(ledger: Ledger, { address, until }: CoolDown): Ledger {
-  const later = Math.max(until, ledger.strayCoolDowns.get(address) ?? until);
-  const strayCoolDowns = new Map(ledger.strayCoolDowns).set(address, later);
-  return { ...ledger, strayCoolDowns, coolUntil: Math.min(ledger.coolUntil, later) };
+/** The second address goes: back to its /80, wherever that is now, or from the orphans. */
+function releaseSecond(ledger: Ledger, coolDown: CoolDown): Ledger {
+  if (!ledger.ipv6Orphans.has(coolDown.address)) return freeIpv6Address(ledger, coolDown);
+  const ipv6Orphans = new Map(ledger.ipv6Orphans);
+  ipv6Orphans.delete(coolDown.address);
+  return restStray({ ...ledger, ipv6Orphans }, coolDown);
 }
 
-function choose(ledger: Ledger, now: number) {
+function freeIpv6Address(ledger: Ledger, coolDown: CoolDown): Ledger {
+  const place = findIpv6(ledger, coolDown.address);
+  if (place === undefined) return restStray(ledger, coolDown);
+  const until = ledger.config.coolDownMs > 0 ? coolDown.until : undefined;
+  const block = letGoIpv6(place.block, place.position, until);
+  return putInterface(ledger, replaceIpv6Block(place.state, place.index, block));
+}
+
+function chooseHost(ledger: Ledger, networkCardIndex: number, now: number): InterfaceState | undefined {
   let host: InterfaceState | undefined;
   for (const state of ledger.interfaces.values()) {
+    if (state.networkInterface.networkCardIndex !== networkCardIndex) continue;
     if (usableFree(ledger, state, now) === 0) continue;
     if (host === undefined || compareAsHost(state, host) < 0) host = state;
   }
-  if (host === undefined) return undefined;
+  return host;
+}
+
+/** One address of each family that the node's pods get, and the interface once they are held. */
+function addressesOn(
+  ledger: Ledger,
+  host: InterfaceState,
+  now: number,
+): { readonly addresses: Addresses; readonly state: InterfaceState } | undefined {
+  const { family = 'ipv4' } = ledger.config;
+  if (family === 'ipv6') {
+    const only = takeIpv6(host, true);
+    return only && { addresses: { address: only.address, cidr: only.cidr }, state: only.state };
+  }
+  const first = takeIpv4(ledger, host, now);
+  if (first === undefined || family === 'ipv4') return first;
+  const second = takeIpv6(first.state, false);
+  return second && { addresses: { ...first.addresses, ipv6Address: second.address }, state: second.state };
+}
+
+type Addresses = Pick<Assignment, 'address' | 'ipv6Address' | 'cidr'>;
+
+function takeIpv4(ledger: Ledger, host: InterfaceState, now: number) {
   for (const kind of usableKinds(ledger, host, now)) {
     const index = fullestBlock(host.blocks, kind, ledger.leaving.cidrs);
     const block = index === undefined ? undefined : host.blocks[index];
     const position = block === undefined ? undefined : lowestFree(block);
     if (index !== undefined && block !== undefined && position !== undefined) {
-      return { state: host, index, block, position };
+      const addresses: Addresses = { address: addressAt(block, position), cidr: block.use.block.cidr };
+      return { addresses, state: replaceBlock(host, index, hold(block, position)) };
     }
   }
   return undefined;
+}
+
+/** The lowest address of the /80 with most pods; the first of several. */
+function takeIpv6(host: InterfaceState, alone: boolean) {
+  let best: { readonly index: number; readonly block: Ipv6Block } | undefined;
+  for (const [index, block] of host.ipv6.entries()) {
+    if (best === undefined || block.use.assigned > best.block.use.assigned) best = { index, block };
+  }
+  if (best === undefined) return undefined;
+  const position = lowestFreeIpv6(best.block);
+  return {
+    address: ipv6AddressAt(best.block, position),
+    cidr: best.block.cidr,
+    state: replaceIpv6Block(host, best.index, holdIpv6(best.block, position, alone)),
+  };
 }
 
 /** The block with most assigned addresses that has a free one and is not about to go; the lowest of several, as blocks are in order. */

@@ -2,6 +2,7 @@
 
 import type { Leaving, Ledger } from './ledger-state.ts';
 import type { Action, Subnet } from './model.ts';
+import type { PlanConstraint } from './plan-constraints.ts';
 
 /**
  * Replaces what is known of the subnets. A back-off that still runs is kept even where the new description does not
@@ -10,10 +11,12 @@ import type { Action, Subnet } from './model.ts';
 export function withSubnets(ledger: Ledger, subnets: readonly Subnet[]): Ledger {
   const merged = subnets.map((subnet): [string, Subnet] => {
     const known = ledger.subnets.get(subnet.id);
+    const ipv6BackOffUntil = Math.max(subnet.ipv6BackOffUntil ?? 0, known?.ipv6BackOffUntil ?? 0);
     return [
       subnet.id,
       {
         ...subnet,
+        ...(ipv6BackOffUntil > 0 ? { ipv6BackOffUntil } : {}),
         backOffUntil: Math.max(subnet.backOffUntil, known?.backOffUntil ?? 0),
         prefixBackOffUntil: Math.max(subnet.prefixBackOffUntil, known?.prefixBackOffUntil ?? 0),
       },
@@ -22,12 +25,23 @@ export function withSubnets(ledger: Ledger, subnets: readonly Subnet[]): Ledger 
   return { ...ledger, subnets: new Map(merged) };
 }
 
+const BACK_OFF_OF = {
+  all: 'backOffUntil',
+  prefix: 'prefixBackOffUntil',
+  ipv6: 'ipv6BackOffUntil',
+} as const satisfies Record<string, keyof Subnet>;
+
 /**
- * Nothing (`what: 'all'`), or no prefix (`what: 'prefix'`, after InsufficientCidrBlocks), is asked of a subnet before
- * `until`. Times given replace earlier ones; 0 ends a back-off. A subnet that was never described is noted with no
+ * Nothing (`what: 'all'`), no /28 (`what: 'prefix'`, after InsufficientCidrBlocks) or no /80 (`what: 'ipv6'`) is asked of
+ * a subnet before `until`. Times given replace earlier ones; 0 ends a back-off. A subnet that was never described is noted with no
  * available address, so that nothing is asked of it until it is described.
  */
-export function withSubnetBackOff(ledger: Ledger, subnetId: string, what: 'all' | 'prefix', until: number): Ledger {
+export function withSubnetBackOff(
+  ledger: Ledger,
+  subnetId: string,
+  what: 'all' | 'prefix' | 'ipv6',
+  until: number,
+): Ledger {
   const known = ledger.subnets.get(subnetId) ?? {
     id: subnetId,
     cidr: '',
@@ -35,8 +49,7 @@ export function withSubnetBackOff(ledger: Ledger, subnetId: string, what: 'all' 
     backOffUntil: 0,
     prefixBackOffUntil: 0,
   };
-  const changed = what === 'all' ? { ...known, backOffUntil: until } : { ...known, prefixBackOffUntil: until };
-  return { ...ledger, subnets: new Map(ledger.subnets).set(subnetId, changed) };
+  return { ...ledger, subnets: new Map(ledger.subnets).set(subnetId, { ...known, [BACK_OFF_OF[what]]: until }) };
 }
 
 /**
@@ -45,6 +58,11 @@ export function withSubnetBackOff(ledger: Ledger, subnetId: string, what: 'all' 
  */
 export function withInFlight(ledger: Ledger, actionId: string, action: Action): Ledger {
   return putInFlight(ledger, new Map(ledger.inFlight).set(actionId, action));
+}
+
+/** Replaces what holds actions back. The same ledger where nothing changes. */
+export function withConstraints(ledger: Ledger, constraints: readonly PlanConstraint[]): Ledger {
+  return JSON.stringify(constraints) === JSON.stringify(ledger.constraints) ? ledger : { ...ledger, constraints };
 }
 
 /** Forgets an action that was answered. Put its result into the ledger in the same step, or it is asked for again. */

@@ -1,7 +1,9 @@
 /** What the cloud has given to the node: interfaces and their blocks come, change and go. */
 
-import { ipv4, overlaps } from './address.ts';
+import { overlaps, parseIpv4 } from './address.ts';
+import { formatIpv6Prefix, ipv6Prefix } from './ipv6.ts';
 import { addressAt, type Block, hold, letGo, newBlock } from './ledger-block.ts';
+import { setAsideIpv6, withIpv6Prefixes } from './ledger-ipv6-prefixes.ts';
 import {
   attachmentKey,
   findBlock,
@@ -24,18 +26,22 @@ export function withInterface(ledger: Ledger, networkInterface: NetworkInterface
   const named = new Set(networkInterface.blocks.map((block) => block.cidr));
   const kept = known?.blocks.filter((block) => named.has(block.use.block.cidr)) ?? [];
   const gone = known?.blocks.filter((block) => !named.has(block.use.block.cidr)) ?? [];
-  const rest = gone.reduce((next, block) => setAside(next, block), ledger);
+  const named6 = new Set(networkInterface.ipv6Prefixes?.map((text) => formatIpv6Prefix(ipv6Prefix(text))));
+  const kept6 = known?.ipv6.filter(({ cidr }) => named6.has(cidr)) ?? [];
+  const gone6 = known?.ipv6.filter(({ cidr }) => !named6.has(cidr)) ?? [];
+  const rest = gone6.reduce(setAsideIpv6, gone.reduce(setAside, ledger));
   const excluded = networkInterface.excludedFromPods ?? known?.networkInterface.excludedFromPods;
   const described = { ...networkInterface, since, ...(excluded === undefined ? {} : { excludedFromPods: excluded }) };
-  const placed = putInterface(rest, interfaceState(described, kept));
-  return withBlocks(placed, networkInterface.id, networkInterface.blocks);
+  const placed = putInterface(rest, interfaceState(described, kept, kept6));
+  const withIpv4 = withBlocks(placed, networkInterface.id, networkInterface.blocks);
+  return withIpv6Prefixes(withIpv4, networkInterface.id, [...named6]);
 }
 
 /** Forgets an interface; assignments on it become orphans. The same ledger where the interface is not known. */
 export function withoutInterface(ledger: Ledger, id: string): Ledger {
   const state = ledger.interfaces.get(id);
   if (state === undefined) return ledger;
-  const rest = state.blocks.reduce((next, block) => setAside(next, block), ledger);
+  const rest = state.ipv6.reduce(setAsideIpv6, state.blocks.reduce(setAside, ledger));
   const interfaces = new Map(rest.interfaces);
   interfaces.delete(id);
   return { ...rest, interfaces };
@@ -45,7 +51,7 @@ export function withoutInterface(ledger: Ledger, id: string): Ledger {
 export function withPhase(ledger: Ledger, id: string, phase: InterfacePhase): Ledger {
   const state = ledger.interfaces.get(id);
   if (state === undefined) return ledger;
-  return putInterface(ledger, interfaceState({ ...state.networkInterface, phase }, state.blocks));
+  return putInterface(ledger, interfaceState({ ...state.networkInterface, phase }, state.blocks, state.ipv6));
 }
 
 /**
@@ -56,11 +62,11 @@ export function withExclusions(
   ledger: Ledger,
   isExcluded: (networkInterface: NetworkInterface) => boolean | undefined,
 ): Ledger {
-  return [...ledger.interfaces.values()].reduce((next, { networkInterface, blocks }) => {
+  return [...ledger.interfaces.values()].reduce((next, { networkInterface, blocks, ipv6 }) => {
     const excludedFromPods = isExcluded(networkInterface);
     if (excludedFromPods === undefined || excludedFromPods === (networkInterface.excludedFromPods ?? false))
       return next;
-    return putInterface(next, interfaceState({ ...networkInterface, excludedFromPods }, blocks));
+    return putInterface(next, interfaceState({ ...networkInterface, excludedFromPods }, blocks, ipv6));
   }, ledger);
 }
 
@@ -77,7 +83,8 @@ export function withBlocks(ledger: Ledger, id: string, add: readonly AddressBloc
   const cleared = clearOverlaps(ledger, blocks);
   const state = cleared.interfaces.get(id);
   if (state === undefined) return cleared;
-  const placed = putInterface(cleared, interfaceState(state.networkInterface, [...state.blocks, ...blocks]));
+  const all = [...state.blocks, ...blocks];
+  const placed = putInterface(cleared, interfaceState(state.networkInterface, all, state.ipv6));
   return adoptCoolDowns(adoptOrphans(placed, id), id);
 }
 
@@ -87,9 +94,9 @@ export function withoutBlocks(ledger: Ledger, id: string, cidrs: readonly string
   const named = new Set(cidrs);
   const gone = state?.blocks.filter((block) => named.has(block.use.block.cidr)) ?? [];
   if (state === undefined || gone.length === 0) return ledger;
-  const rest = gone.reduce((next, block) => setAside(next, block), ledger);
+  const rest = gone.reduce(setAside, ledger);
   const kept = state.blocks.filter((block) => !named.has(block.use.block.cidr));
-  return putInterface(rest, interfaceState(state.networkInterface, kept));
+  return putInterface(rest, interfaceState(state.networkInterface, kept, state.ipv6));
 }
 
 /** Assignments whose address no interface of the node holds: their pods have lost their address in the cloud. */
@@ -152,12 +159,12 @@ function adoptCoolDowns(ledger: Ledger, id: string): Ledger {
 
 function locate(ledger: Ledger, id: string, address: string) {
   const state: InterfaceState | undefined = ledger.interfaces.get(id);
-  const value = ipv4(address);
-  const found = state === undefined ? undefined : findBlock(state, value);
-  if (state === undefined || found === undefined) return undefined;
+  const value = parseIpv4(address);
+  const found = state === undefined || value === undefined ? undefined : findBlock(state, value);
+  if (state === undefined || value === undefined || found === undefined) return undefined;
   const put = (next: Ledger, block: Block): Ledger => {
     const blocks = state.blocks.with(found.index, block);
-    return putInterface(next, interfaceState(state.networkInterface, blocks));
+    return putInterface(next, interfaceState(state.networkInterface, blocks, state.ipv6));
   };
   return { block: found.block, position: value - found.block.range.base, put };
 }

@@ -1,12 +1,15 @@
 /** Views of the ledger: what the planner sees, and the sums that operators and metrics see. */
 
 import { expire } from './ledger-assign.ts';
-import { usableFree } from './ledger-choice.ts';
+import { freeIpv6, usableFree } from './ledger-choice.ts';
 import type { InterfaceState, Ledger } from './ledger-state.ts';
-import type { Assignment, InterfacePhase, Snapshot } from './model.ts';
+import type { Assignment, InterfacePhase, InterfaceUse, Snapshot } from './model.ts';
 import { valuesOf } from './sharded-map.ts';
 
-/** Sums of addresses. `total` is always `assigned + cooling + free`. */
+/**
+ * Sums of addresses. `total` is always `assigned + cooling + free`. IPv4 addresses are counted, and on an IPv6 node those
+ * of its /80 prefixes as well; a pod counts once in `assigned` whatever it has.
+ */
 export interface PoolTotals {
   readonly total: number;
   readonly assigned: number;
@@ -21,23 +24,31 @@ export interface PoolTotals {
 export interface InterfaceSummary extends PoolTotals {
   readonly id: string;
   readonly deviceIndex: number;
+  readonly networkCardIndex: number;
   readonly phase: InterfacePhase;
   readonly managed: boolean;
   readonly subnetId: string;
+  /** /80 prefixes it holds. */
+  readonly ipv6Prefixes: number;
 }
 
 export interface PoolSummary extends PoolTotals {
   readonly interfaces: number;
   /** Pods whose address no interface holds any more; not part of `assigned`. */
   readonly orphans: number;
+  /** Pods that have lost their IPv6 address and kept their IPv4 one; they are part of `assigned`. */
+  readonly ipv6Orphans: number;
+  readonly ipv6Prefixes: number;
   /** By position on the instance. */
   readonly byInterface: readonly InterfaceSummary[];
 }
 
 /** What the planner needs beside the ledger. */
 export interface Circumstances {
-  /** ADD requests that wait for an address. */
+  /** ADD requests that wait for an address of network card 0. */
   readonly waiting: number;
+  /** Those that wait for one of another card, by card; absent is none. */
+  readonly waitingOn?: ReadonlyMap<number, number>;
   readonly now: number;
   /** 0 where the cloud refused nothing for the whole node. */
   readonly cloudBackOffUntil: number;
@@ -48,13 +59,22 @@ export function snapshot(ledger: Ledger, { waiting, now, cloudBackOffUntil }: Ci
   const rested = expire(ledger, now);
   return {
     mode: rested.config.mode,
+    ...(rested.config.family === undefined ? {} : { family: rested.config.family }),
     limits: rested.config.limits,
-    interfaces: byPosition(rested).map((state) => state.use),
+    interfaces: byPosition(rested).map((state) => withOrphans(state, rested)),
     subnets: [...rested.subnets.values()],
     inFlight: [...rested.inFlight.values()],
     waiting,
     cloudBackOffUntil,
+    constraints: rested.constraints,
   };
+}
+
+function withOrphans({ use, networkInterface: { id } }: InterfaceState, ledger: Ledger): InterfaceUse {
+  const { orphans, ipv6Orphans } = ledger;
+  if (orphans.size + ipv6Orphans.size === 0) return use;
+  const mine = [...orphans.values(), ...ipv6Orphans.values()].filter(({ interfaceId }) => interfaceId === id);
+  return mine.length === 0 ? use : { ...use, orphans: mine.length };
 }
 
 /** Every assignment, oldest first. */
@@ -73,6 +93,8 @@ export function summary(ledger: Ledger, now: number): PoolSummary {
   return {
     interfaces: byInterface.length,
     orphans: rested.orphans.size,
+    ipv6Orphans: rested.ipv6Orphans.size,
+    ipv6Prefixes: sum((one) => one.ipv6Prefixes),
     byInterface,
     total: sum((one) => one.total),
     assigned: sum((one) => one.assigned),
@@ -84,18 +106,24 @@ export function summary(ledger: Ledger, now: number): PoolSummary {
 }
 
 function summaryOf(ledger: Ledger, state: InterfaceState, now: number): InterfaceSummary {
-  const { id, deviceIndex, phase, managed, subnetId } = state.networkInterface;
-  const { assigned, cooling, free } = state.tally;
+  const { id, deviceIndex, networkCardIndex, phase, managed, subnetId } = state.networkInterface;
+  const { tally } = state;
+  const ofIpv6 = ledger.config.family === 'ipv6';
+  const assigned = tally.assigned + tally.alone;
+  const cooling = tally.cooling + (ofIpv6 ? tally.ipv6Cooling : 0);
+  const free = tally.free.address + tally.free.prefix + (ofIpv6 ? freeIpv6(state) : 0);
   return {
     id,
     deviceIndex,
+    networkCardIndex,
     phase,
     managed,
     subnetId,
-    total: assigned + cooling + free.address + free.prefix,
+    ipv6Prefixes: state.ipv6.length,
+    total: assigned + cooling + free,
     assigned,
     cooling,
-    free: free.address + free.prefix,
+    free,
     assignable: usableFree(ledger, state, now),
     prefixes: state.blocks.filter((block) => block.use.block.kind === 'prefix').length,
   };

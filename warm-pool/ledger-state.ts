@@ -2,23 +2,33 @@
 
 import { compareBlocks, compareIpv4, contains, type Ipv4 } from './address.ts';
 import type { Block } from './ledger-block.ts';
+import type { Ipv6Block } from './ledger-ipv6.ts';
+import { parseIpv6 } from './ipv6.ts';
+import type { Card } from './cards.ts';
 import type {
   Action,
   AddressBlock,
   AllocationMode,
   Assignment,
   Attachment,
+  CoolDown,
+  Family,
   InstanceLimits,
   InterfaceUse,
   NetworkInterface,
   Subnet,
 } from './model.ts';
+import type { PlanConstraint } from './plan-constraints.ts';
 import type { ShardedMap } from './sharded-map.ts';
 
 /** What does not change while the daemon runs. */
 export interface LedgerConfig {
   readonly mode: AllocationMode;
+  /** Absent is `ipv4`. */
+  readonly family?: Family;
   readonly limits: InstanceLimits;
+  /** Network cards that host pods beside card 0 (cards.ts); absent is none. */
+  readonly cards?: readonly Card[];
   /** How long a released address rests before it is given out again; 0 for not at all. */
   readonly coolDownMs: number;
 }
@@ -27,13 +37,19 @@ export interface LedgerConfig {
 export interface InterfaceState {
   readonly networkInterface: NetworkInterface;
   readonly blocks: readonly Block[];
+  /** Its /80 prefixes, in order of their text. */
+  readonly ipv6: readonly Ipv6Block[];
   readonly use: InterfaceUse;
   readonly tally: Tally;
 }
 
-/** Sums over the blocks of one interface. */
+/** Sums over the blocks of one interface; those without a family's name are about IPv4. */
 export interface Tally {
   readonly assigned: number;
+  /** Pods that have an IPv6 address alone. */
+  readonly alone: number;
+  readonly ipv6Assigned: number;
+  readonly ipv6Cooling: number;
   readonly cooling: number;
   /** Free addresses by the kind of block they lie in. */
   readonly free: Readonly<Record<AllocationMode, number>>;
@@ -58,10 +74,14 @@ export interface Ledger {
   readonly attachments: ShardedMap<Assignment>;
   /** Assignments whose address no interface holds any more, by address. They wait for the address or for their DEL. */
   readonly orphans: ReadonlyMap<string, Assignment>;
+  /** Dual-stack assignments whose IPv6 address no interface holds any more, by that address. */
+  readonly ipv6Orphans: ReadonlyMap<string, Assignment>;
   /** Cool-downs of addresses that no interface holds, by address: such an address may come back before it is rested. */
   readonly strayCoolDowns: ReadonlyMap<string, number>;
   readonly subnets: ReadonlyMap<string, Subnet>;
   readonly inFlight: ReadonlyMap<string, Action>;
+  /** What holds actions back beside limits and refusals of the cloud. */
+  readonly constraints: readonly PlanConstraint[];
   /** What calls under way are about to take away; follows from `inFlight`. */
   readonly leaving: Leaving;
   /** No cool-down ends before this time; Infinity where none runs. */
@@ -73,21 +93,45 @@ export function attachmentKey(attachment: Attachment): string {
   return `${attachment.networkName}\u0000${attachment.containerId}\u0000${attachment.ifName}`;
 }
 
+/** Every address of an assignment, IPv4 first. */
+export function addressesOf({ address, ipv6Address }: Pick<Assignment, 'address' | 'ipv6Address'>): readonly string[] {
+  return ipv6Address === undefined ? [address] : [address, ipv6Address];
+}
+
 /** The ledger with one interface's state put in place. */
 export function putInterface(ledger: Ledger, state: InterfaceState): Ledger {
   const interfaces = new Map(ledger.interfaces).set(state.networkInterface.id, state);
   return { ...ledger, interfaces, coolUntil: Math.min(ledger.coolUntil, state.tally.coolUntil) };
 }
 
-/** An interface's state made from its description and its blocks, in any order. */
-export function interfaceState(networkInterface: NetworkInterface, unsorted: readonly Block[]): InterfaceState {
+/** An interface's state made from its description and its blocks and /80 prefixes, in any order. */
+export function interfaceState(
+  networkInterface: NetworkInterface,
+  unsorted: readonly Block[],
+  unsortedIpv6: readonly Ipv6Block[],
+): InterfaceState {
   const blocks = unsorted.toSorted((a, b) => compareBlocks(a.range, b.range));
-  const described = { ...networkInterface, blocks: blocks.map((block): AddressBlock => block.use.block) };
-  return {
+  const { ipv6Prefixes: _, ...rest } = networkInterface;
+  const described = { ...rest, blocks: blocks.map((block): AddressBlock => block.use.block) };
+  const state: InterfaceState = {
     networkInterface: described,
     blocks,
+    ipv6: [],
     use: { networkInterface: described, blocks: blocks.map((block) => block.use) },
     tally: blocks.reduce((tally, block) => addToTally(tally, block, 1), EMPTY_TALLY),
+  };
+  return unsortedIpv6.length === 0 ? state : withIpv6Blocks(state, unsortedIpv6);
+}
+
+function withIpv6Blocks(state: InterfaceState, unsorted: readonly Ipv6Block[]): InterfaceState {
+  const ipv6 = unsorted.toSorted((a, b) => (a.cidr < b.cidr ? -1 : 1));
+  const networkInterface = { ...state.networkInterface, ipv6Prefixes: ipv6.map(({ cidr }) => cidr) };
+  return {
+    networkInterface,
+    blocks: state.blocks,
+    ipv6,
+    use: { networkInterface, blocks: state.use.blocks, ipv6: ipv6.map(({ use }) => use) },
+    tally: ipv6.reduce((tally, block) => addIpv6ToTally(tally, block, 1), state.tally),
   };
 }
 
@@ -96,10 +140,23 @@ export function replaceBlock(state: InterfaceState, index: number, block: Block)
   const before = state.blocks[index];
   const rest = before === undefined ? state.tally : addToTally(state.tally, before, -1);
   return {
-    networkInterface: state.networkInterface,
+    ...state,
     blocks: state.blocks.with(index, block),
-    use: { networkInterface: state.networkInterface, blocks: state.use.blocks.with(index, block.use) },
+    use: { ...state.use, blocks: state.use.blocks.with(index, block.use) },
     tally: addToTally(rest, block, 1),
+  };
+}
+
+/** The state with the /80 at `index` replaced by the same /80 in another use. */
+export function replaceIpv6Block(state: InterfaceState, index: number, block: Ipv6Block): InterfaceState {
+  const before = state.ipv6[index];
+  const rest = before === undefined ? state.tally : addIpv6ToTally(state.tally, before, -1);
+  const ipv6 = state.ipv6.with(index, block);
+  return {
+    ...state,
+    ipv6,
+    use: { ...state.use, ipv6: ipv6.map(({ use }) => use) },
+    tally: addIpv6ToTally(rest, block, 1),
   };
 }
 
@@ -130,11 +187,52 @@ export function findAddress(
   return undefined;
 }
 
-const EMPTY_TALLY: Tally = { assigned: 0, cooling: 0, free: { address: 0, prefix: 0 }, coolUntil: Infinity };
+/** Where an IPv6 address lies on the node; its position may be free, held or cooling. */
+export function findIpv6(
+  ledger: Pick<Ledger, 'interfaces'>,
+  address: string,
+): { state: InterfaceState; index: number; block: Ipv6Block; position: number } | undefined {
+  const parsed = parseIpv6(address);
+  if (parsed === undefined) return undefined;
+  for (const state of ledger.interfaces.values()) {
+    const index = state.ipv6.findIndex(({ network }) => network === parsed.network);
+    const block = state.ipv6[index];
+    if (block !== undefined) return { state, index, block, position: parsed.position };
+  }
+  return undefined;
+}
+
+/** An address rests that no interface holds; the later of two times counts. */
+export function restStray(ledger: Ledger, { address, until }: CoolDown): Ledger {
+  const later = Math.max(until, ledger.strayCoolDowns.get(address) ?? until);
+  const strayCoolDowns = new Map(ledger.strayCoolDowns).set(address, later);
+  return { ...ledger, strayCoolDowns, coolUntil: Math.min(ledger.coolUntil, later) };
+}
+
+const EMPTY_TALLY: Tally = {
+  assigned: 0,
+  alone: 0,
+  ipv6Assigned: 0,
+  ipv6Cooling: 0,
+  cooling: 0,
+  free: { address: 0, prefix: 0 },
+  coolUntil: Infinity,
+};
+
+function addIpv6ToTally(tally: Tally, { use }: Ipv6Block, sign: 1 | -1): Tally {
+  return {
+    ...tally,
+    alone: tally.alone + sign * use.alone,
+    ipv6Assigned: tally.ipv6Assigned + sign * use.assigned,
+    ipv6Cooling: tally.ipv6Cooling + sign * use.cooling,
+    coolUntil: sign > 0 ? Math.min(tally.coolUntil, use.coolUntil ?? Infinity) : tally.coolUntil,
+  };
+}
 
 function addToTally(tally: Tally, { use }: Block, sign: 1 | -1): Tally {
   const free = tally.free[use.block.kind] + sign * use.free;
   return {
+    ...tally,
     assigned: tally.assigned + sign * use.assigned,
     cooling: tally.cooling + sign * use.cooling,
     free: use.block.kind === 'prefix' ? { ...tally.free, prefix: free } : { ...tally.free, address: free },

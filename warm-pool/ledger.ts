@@ -17,17 +17,22 @@ export function emptyLedger(config: LedgerConfig): Ledger {
     interfaces: new Map(),
     attachments: emptyShardedMap(),
     orphans: new Map(),
+    ipv6Orphans: new Map(),
     strayCoolDowns: new Map(),
     subnets: new Map(),
     inFlight: new Map(),
+    constraints: [],
     leaving: leavingBy(new Map()),
     coolUntil: Infinity,
   };
 }
 
-export { assign, expire, lookup, unassign, withAssignment, withCoolDown } from './ledger-assign.ts';
-export type { AssignResult, RestoreResult, UnassignResult } from './ledger-assign.ts';
-export { withInFlight, withoutInFlight, withSubnetBackOff, withSubnets } from './ledger-cloud.ts';
+export { withIpv6Prefixes } from './ledger-ipv6-prefixes.ts';
+export { assign, expire, lookup, unassign } from './ledger-assign.ts';
+export type { AssignResult, UnassignResult } from './ledger-assign.ts';
+export { withAssignment, withCoolDown, withLostAssignment } from './ledger-restore.ts';
+export type { RestoreResult } from './ledger-restore.ts';
+export { withConstraints, withInFlight, withoutInFlight, withSubnetBackOff, withSubnets } from './ledger-cloud.ts';
 export {
   orphans,
   withBlocks,
@@ -37,7 +42,9 @@ export {
   withoutInterface,
   withPhase,
 } from './ledger-interfaces.ts';
+export { cardsInUse, limitsOn, onCard, targetsOn } from './cards.ts';
+export type { Card } from './cards.ts';
 export { assignments, snapshot, summary } from './ledger-report.ts';
 export type { Circumstances, InterfaceSummary, PoolSummary, PoolTotals } from './ledger-report.ts';
-export { attachmentKey } from './ledger-state.ts';
+export { addressesOf, attachmentKey } from './ledger-state.ts';
 export type { Ledger, LedgerConfig } from './ledger-state.ts';

@@ -1,9 +1,11 @@
 /** Growth: everything that is missing, asked for in one plan, so that a node that needs k interfaces waits once. */
 
 import type { Action, AllocationMode, Explanation, Refusal, Subnet } from './model.ts';
-import { earliestEnd, refusesPrefixes, SubnetBudget } from './plan-subnets.ts';
+import { refusesPrefixes } from './ledger-choice.ts';
+import { earliestEnd, SubnetBudget } from './plan-subnets.ts';
 import { type Policy, PREFIX_SIZE, type Shortage, shortage } from './plan-targets.ts';
-import { type Host, sizeOf, sum, type View } from './plan-view.ts';
+import { ipv6CidrMissing } from './plan-ipv6.ts';
+import { freeDeviceIndex, type Host, mayGiveIpv6, sizeOf, sum, type View } from './plan-view.ts';
 
 export interface GrowthPlan {
   readonly actions: readonly Action[];
@@ -56,7 +58,7 @@ function fallBackToAddresses(view: View, order: Order, missing: Shortage, prefix
     view.subnets.map((subnet) => subnet.prefixBackOffUntil),
     view.now,
   );
-  if (retryAt === undefined) return undefined;
+  if (!view.subnets.some((subnet) => refusesPrefixes(subnet, view.now))) return undefined;
   const inputs = {
     ...missing.why.inputs,
     subnets: view.subnets.filter((one) => refusesPrefixes(one, view.now)).length,
@@ -125,15 +127,18 @@ class Order {
 
   /** Why blocks are missing that were not asked for. */
   refusal(missing: number): Refusal {
-    const { limits, perInterface, subnets, now } = this.#view;
+    const { limits, perInterface, subnets, now, family } = this.#view;
     const room = sum([...this.#room.values()], (one) => one);
     if (perInterface === 0) {
       const inputs = { missing, ipv4PerInterface: limits.ipv4PerInterface };
       return { why: { reason: 'address-limit', inputs }, retryAt: undefined };
     }
     if (room === 0 && this.#interfaceRoom === 0) {
-      const inputs = { missing, maxInterfaces: limits.maxInterfaces, perInterface };
-      return { why: { reason: 'interface-limit', inputs }, retryAt: undefined };
+      const inputs = { missing, maxInterfaces: limits.maxInterfaces, perInterface, mode: this.#view.mode };
+      return { why: { reason: 'interface-limit', inputs }, retryAt: this.#fullEnd() };
+    }
+    if (family === 'dual' && subnets.length > 0 && subnets.every(({ hasIpv6 }) => hasIpv6 === false)) {
+      return ipv6CidrMissing(this.#view);
     }
     const inputs = {
       missing,
@@ -142,35 +147,39 @@ class Order {
       available: sum(subnets, (subnet) => subnet.availableAddresses),
     };
     const retryAt = earliestEnd(
-      subnets.map((subnet) => subnet.backOffUntil),
+      [...subnets.map((subnet) => subnet.backOffUntil), this.#fullEnd() ?? 0],
       now,
     );
     return { why: { reason: 'subnet-exhausted', inputs }, retryAt };
   }
 
+  /** When the first interface that the cloud called full may be asked again. */
+  #fullEnd(): number | undefined {
+    const { hosts, now } = this.#view;
+    return earliestEnd(
+      hosts.map(({ networkInterface }) => networkInterface.fullUntil ?? 0),
+      now,
+    );
+  }
+
   #create(mode: AllocationMode, need: number, most: number, only: SubnetFilter, why: Explanation): number {
+    const { family, now } = this.#view;
+    const dual = family === 'dual';
+    const fits: SubnetFilter = (one) => only(one) && (!dual || mayGiveIpv6(one, now));
     let asked = 0;
     while (asked < need && this.#interfaceRoom > 0) {
-      const subnet = this.#budget.best(mode, only);
+      const subnet = this.#budget.best(mode, fits);
       const count = subnet === undefined ? 0 : Math.min(this.#view.perInterface, subnet.blocks, most - asked);
       if (subnet === undefined || count <= 0) break;
       asked += count;
       this.#interfaceRoom -= 1;
       this.#budget.take(subnet.id, 1 + count * sizeOf(mode));
-      const place = { deviceIndex: this.#freeDeviceIndex(), networkCardIndex: 0 };
-      this.actions.push({ kind: 'create-interface', subnetId: subnet.id, ...place, mode, count, why });
+      const { networkCardIndex } = this.#view;
+      const place = { deviceIndex: freeDeviceIndex(this.#view, this.actions), networkCardIndex };
+      const ipv6 = dual ? { ipv6PrefixCount: 1 } : {};
+      this.actions.push({ kind: 'create-interface', subnetId: subnet.id, ...place, mode, count, ...ipv6, why });
     }
     return asked;
-  }
-
-  #freeDeviceIndex(): number {
-    const planned = [...this.#view.inFlight, ...this.actions].flatMap((action) =>
-      action.kind === 'create-interface' ? [action.deviceIndex] : [],
-    );
-    const taken = new Set([...this.#view.deviceIndexes, ...planned]);
-    let index = 0;
-    while (taken.has(index)) index += 1;
-    return index;
   }
 
   #fullestFirst(only: SubnetFilter): readonly Host[] {

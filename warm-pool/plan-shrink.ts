@@ -5,7 +5,7 @@
 
 import type { Action, Explanation, Refusal } from './model.ts';
 import { type Counts, maySpare, type Policy, shortage, surplusReason, targetInputs } from './plan-targets.ts';
-import { countsOf, type Host, isIdle, less, type View } from './plan-view.ts';
+import { countsOf, type Host, hostsNow, isIdle, less, type View } from './plan-view.ts';
 
 /** An interface younger than this is not removed, unless told: a pod that made it needed may be a moment away from its next. */
 export const YOUNG_MS = 60_000;
@@ -60,8 +60,8 @@ function removeInterfaces(view: View, policy: Policy, minimumAgeMs: number) {
 /** Fewest addresses first, so that the most interfaces go; of equals, the last attached. */
 function removable(view: View): readonly Host[] {
   return view.hosts
-    .filter(({ networkInterface: { isPrimary, phase } }) => !isPrimary && phase === 'ready')
-    .filter((host) => host.assigned === 0 && !host.growing && !host.releasing)
+    .filter((host) => !host.networkInterface.isPrimary && hostsNow(host))
+    .filter((host) => host.unused && !host.growing && !host.releasing)
     .toSorted((a, b) => a.counts.free - b.counts.free || byLastAttached(a, b));
 }
 
@@ -69,7 +69,7 @@ function removable(view: View): readonly Host[] {
 export function hindranceOf(host: Host, now: number, minimumAgeMs: number): Refusal | undefined {
   const { id, since } = host.networkInterface;
   if (host.cooling > 0) {
-    const ends = [...host.usable, ...host.foreign].flatMap(({ coolUntil }) =>
+    const ends = [...host.usable, ...host.foreign, ...host.ipv6].flatMap(({ coolUntil }) =>
       coolUntil === undefined ? [] : [coolUntil],
     );
     const retryAt = ends.length === 0 ? undefined : Math.min(...ends);
@@ -102,7 +102,7 @@ function releaseBlocks(view: View, policy: Policy, start: Counts, spared: Readon
 /** The reverse of the order in which the ledger fills interfaces, so that the emptiest drains. */
 function drainOrder(view: View, spared: ReadonlySet<string>): readonly Host[] {
   return view.hosts
-    .filter((host) => host.networkInterface.phase === 'ready' && !host.growing && !spared.has(host.networkInterface.id))
+    .filter((host) => hostsNow(host) && !host.growing && !spared.has(host.networkInterface.id))
     .toSorted(
       (a, b) =>
         Number(a.networkInterface.isPrimary) - Number(b.networkInterface.isPrimary) ||

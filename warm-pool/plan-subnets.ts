@@ -1,5 +1,6 @@
 /** What may still be asked of each subnet. */
 
+import { refusesPrefixes } from './ledger-choice.ts';
 import type { AllocationMode, Subnet } from './model.ts';
 import { sizeOf, type View } from './plan-view.ts';
 
@@ -46,13 +47,8 @@ export class SubnetBudget {
   #refuses(subnetId: string, mode: AllocationMode): boolean {
     const subnet = this.#subnets.find((one) => one.id === subnetId);
     if (subnet === undefined) return false;
-    return subnet.backOffUntil > this.#now || (mode === 'prefix' && subnet.prefixBackOffUntil > this.#now);
+    return subnet.backOffUntil > this.#now || (mode === 'prefix' && refusesPrefixes(subnet, this.#now));
   }
-}
-
-/** Whether a subnet has refused a prefix and is not to be asked for one yet. */
-export function refusesPrefixes(subnet: Subnet, now: number): boolean {
-  return subnet.prefixBackOffUntil > now;
 }
 
 /** The earliest end of a back-off that still runs. */

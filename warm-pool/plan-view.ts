@@ -1,12 +1,14 @@
 /** The snapshot as the planner reads it: what can host pods, what is on its way, what is already as good as gone. */
 
-import { hostingKinds } from './ledger-choice.ts';
+import { hostingKindsOf } from './ledger-choice.ts';
 import type {
   Action,
   AllocationMode,
   BlockUse,
+  Family,
   InstanceLimits,
   InterfaceUse,
+  Ipv6PrefixUse,
   NetworkInterface,
   Snapshot,
   Subnet,
@@ -19,7 +21,13 @@ export interface Host {
   /** Blocks that host pods, and those of the wrong mode; without blocks whose release is under way. */
   readonly usable: readonly BlockUse[];
   readonly foreign: readonly BlockUse[];
+  readonly ipv6: readonly Ipv6PrefixUse[];
+  /** How the interface comes by the /80 that the node's pods need; `has` on an IPv4 node, which needs none. */
+  readonly ipv6Prospect: Ipv6Prospect;
+  /** Pods with an address of it. */
   readonly assigned: number;
+  /** No pod has any address of it. */
+  readonly unused: boolean;
   readonly cooling: number;
   /** Room for further blocks; what is being released takes room until it is gone. */
   readonly room: number;
@@ -28,14 +36,23 @@ export interface Host {
   readonly counts: Counts;
 }
 
+/**
+ * - `has`: it is there; `coming`: a call for it is in flight.
+ * - `askable`: it may be asked for, and this very plan does.
+ * - `backed-off`: the subnet refused one a while ago; `impossible`: the subnet has no IPv6 CIDR block.
+ */
+export type Ipv6Prospect = 'has' | 'coming' | 'askable' | 'backed-off' | 'impossible';
+
 export interface View {
+  readonly networkCardIndex: number;
   readonly mode: AllocationMode;
+  readonly family: Family;
   readonly now: number;
   readonly limits: InstanceLimits;
   /** Blocks that one interface can hold beside its primary address. */
   readonly perInterface: number;
   readonly hosts: readonly Host[];
-  /** Interfaces that host no new pod: they count neither for targets nor as room, and go as they empty. */
+  /** Interfaces that host no new pod, by their place or for want of IPv6: they count neither for targets nor as room, and go as they empty. */
   readonly excluded: readonly Host[];
   readonly subnets: readonly Subnet[];
   /** In flight, without creates whose interface has arrived. */
@@ -52,43 +69,51 @@ export interface View {
   readonly demand: number;
   /** Interfaces the instance can still take. */
   readonly interfaceRoom: number;
-  /** Device indexes in use on network card 0, the one on which interfaces are created. */
+  /** Device indexes in use on the network card. */
   readonly deviceIndexes: readonly number[];
   /** Room on interfaces whose creation is in flight: it can be filled as soon as they have an id. */
   readonly comingRoom: number;
 }
 
 export function viewOf(snapshot: Snapshot, now: number): View {
-  const { mode, limits, subnets, waiting } = snapshot;
+  const { mode, family = 'ipv4', limits, subnets, waiting, networkCardIndex = 0 } = snapshot;
+  const interfaces = snapshot.interfaces.filter((use) => use.networkInterface.networkCardIndex === networkCardIndex);
   const perInterface = Math.max(0, limits.ipv4PerInterface - 1);
-  const inFlight = snapshot.inFlight.filter((action) => !hasArrived(action, snapshot.interfaces));
+  const inFlight = snapshot.inFlight.filter(
+    (action) => cardOf(action, snapshot.interfaces) === networkCardIndex && !hasArrived(action, interfaces),
+  );
   const bySubnet = new Map(subnets.map((subnet) => [subnet.id, subnet]));
-  const kindsIn = (subnetId: string) => hostingKinds(mode, bySubnet.get(subnetId), now);
-  const all = snapshot.interfaces
+  const kindsIn = (subnetId: string) => hostingKindsOf(family, mode, bySubnet.get(subnetId), now);
+  const all = interfaces
     .filter(({ networkInterface }) => stays(networkInterface, inFlight))
-    .map((use) => hostOf(use, kindsIn(use.networkInterface.subnetId), inFlight, perInterface));
-  const hosts = all.filter((host) => host.networkInterface.excludedFromPods !== true);
+    .map((use) => {
+      const { subnetId } = use.networkInterface;
+      const prospect = family === 'ipv4' ? 'has' : prospectOf(use, bySubnet.get(subnetId), inFlight, now);
+      return hostOf(use, kindsIn(subnetId), inFlight, { perInterface, family, prospect, now });
+    });
+  const hosts = all.filter((host) => !isExcluded(host, family));
+  const hosting = hosts.filter(mayHost);
   const creates = inFlight.filter((action) => action.kind === 'create-interface');
-  const assigned = sum(snapshot.interfaces, (use) => sum(use.blocks, (block) => block.assigned));
+  const assigned = sum(interfaces, podsOn);
   return {
+    networkCardIndex,
     mode,
+    family,
     now,
     limits,
     perInterface,
     hosts,
-    excluded: all.filter((host) => host.networkInterface.excludedFromPods === true),
+    excluded: all.filter((host) => isExcluded(host, family)),
     subnets,
     inFlight,
-    held: addAll(hosts.filter((host) => host.networkInterface.phase === 'ready').map((host) => host.counts)),
-    expected: addAll([...hosts.map((host) => host.counts), ...comingCounts(inFlight, hosts, kindsIn)]),
+    held: addAll(hosting.filter(hostsNow).map((host) => host.counts)),
+    expected: addAll([...hosting.map((host) => host.counts), ...comingCounts(inFlight, hosts, kindsIn)]),
     assigned,
-    assignedElsewhere: assigned - sum(hosts, (host) => sum(host.usable, (block) => block.assigned)),
+    assignedElsewhere: assigned - sum(hosting, (host) => sum(host.usable, (block) => block.assigned)),
     waiting,
     demand: Math.min(waiting, Math.max(0, limits.maxPods - assigned)),
-    interfaceRoom: Math.max(0, limits.maxInterfaces - snapshot.interfaces.length - creates.length),
-    deviceIndexes: snapshot.interfaces.flatMap(({ networkInterface: { networkCardIndex, deviceIndex } }) =>
-      networkCardIndex === 0 ? [deviceIndex] : [],
-    ),
+    interfaceRoom: Math.max(0, limits.maxInterfaces - interfaces.length - creates.length),
+    deviceIndexes: interfaces.map(({ networkInterface: { deviceIndex } }) => deviceIndex),
     comingRoom: sum(creates, (create) => Math.max(0, perInterface - create.count)),
   };
 }
@@ -122,9 +147,68 @@ export function sizeOf(kind: AllocationMode): number {
   return kind === 'prefix' ? PREFIX_SIZE : 1;
 }
 
+/** The lowest device index on the network card that no interface has and no create, in flight or planned, will take. */
+export function freeDeviceIndex({ inFlight, deviceIndexes }: View, planned: readonly Action[]): number {
+  const coming = [...inFlight, ...planned].flatMap((action) =>
+    action.kind === 'create-interface' ? [action.deviceIndex] : [],
+  );
+  const taken = new Set([...deviceIndexes, ...coming]);
+  let index = 0;
+  while (taken.has(index)) index += 1;
+  return index;
+}
+
 /** Whether nobody uses any address of a block and none rests. */
 export function isIdle(block: BlockUse): boolean {
   return block.assigned === 0 && block.cooling === 0;
+}
+
+/** Whether a subnet may be asked for a /80. */
+export function mayGiveIpv6(subnet: Subnet | undefined, now: number): boolean {
+  return subnet?.hasIpv6 !== false && (subnet?.ipv6BackOffUntil ?? 0) <= now;
+}
+
+/** Whether new pods can be put on the interface now or soon. */
+function mayHost({ ipv6Prospect }: Host): boolean {
+  return canFill(ipv6Prospect);
+}
+
+function canFill(prospect: Ipv6Prospect): boolean {
+  return prospect !== 'backed-off' && prospect !== 'impossible';
+}
+
+/** Whether pods can be put on the interface now, so that what it holds is part of `View.held`. */
+export function hostsNow({ networkInterface, ipv6Prospect }: Host): boolean {
+  return networkInterface.phase === 'ready' && ipv6Prospect === 'has';
+}
+
+function isExcluded({ networkInterface, ipv6Prospect }: Host, family: Family): boolean {
+  // On an IPv6 node the one interface that hosts pods is chosen apart (plan-ipv6.ts); the others are not in the way.
+  return networkInterface.excludedFromPods === true || (family === 'dual' && ipv6Prospect === 'impossible');
+}
+
+function podsOn({ blocks, ipv6 }: InterfaceUse): number {
+  return sum(blocks, (block) => block.assigned) + sum(ipv6 ?? [], ({ alone }) => alone);
+}
+
+function prospectOf(
+  { networkInterface, ipv6 = [] }: InterfaceUse,
+  subnet: Subnet | undefined,
+  inFlight: readonly Action[],
+  now: number,
+): Ipv6Prospect {
+  if (ipv6.length > 0) return 'has';
+  const { id } = networkInterface;
+  if (inFlight.some((action) => action.kind === 'assign-ipv6-prefix' && action.interfaceId === id)) return 'coming';
+  if (subnet?.hasIpv6 === false) return 'impossible';
+  return mayGiveIpv6(subnet, now) ? 'askable' : 'backed-off';
+}
+
+/** The network card that an action is about; 0 for an interface that is gone. */
+function cardOf(action: Action, interfaces: readonly InterfaceUse[]): number {
+  if (action.kind === 'create-interface') return action.networkCardIndex;
+  const use = interfaces.find(({ networkInterface }) => networkInterface.id === action.interfaceId);
+  return use?.networkInterface.networkCardIndex ?? 0;
 }
 
 /** The interface of a create is put into the ledger before its call chain is over: it must not be counted twice. */
@@ -141,26 +225,40 @@ function stays(networkInterface: NetworkInterface, inFlight: readonly Action[]):
   return !inFlight.some((action) => action.kind === 'delete-interface' && action.interfaceId === networkInterface.id);
 }
 
+interface Ground {
+  readonly perInterface: number;
+  readonly family: Family;
+  readonly prospect: Ipv6Prospect;
+  readonly now: number;
+}
+
 function hostOf(
-  { networkInterface, blocks }: InterfaceUse,
+  use: InterfaceUse,
   kinds: readonly AllocationMode[],
   inFlight: readonly Action[],
-  perInterface: number,
+  { perInterface, family, prospect, now }: Ground,
 ): Host {
+  const { networkInterface, blocks, ipv6 = [] } = use;
   const mine = inFlight.filter((action) => 'interfaceId' in action && action.interfaceId === networkInterface.id);
   const going = new Set(mine.flatMap((action) => (action.kind === 'release' ? action.cidrs : [])));
   const coming = sum(mine, (action) => (action.kind === 'assign' ? action.count : 0));
   const staying = going.size === 0 ? blocks : blocks.filter(({ block }) => !going.has(block.cidr));
+  const asksForPrefix = prospect === 'askable' && networkInterface.excludedFromPods !== true;
   const usable = staying.filter(({ block }) => kinds.includes(block.kind));
+  const isFull = (networkInterface.fullUntil ?? 0) > now;
   return {
     networkInterface,
     usable,
     foreign: staying.filter(({ block }) => !kinds.includes(block.kind)),
-    assigned: sum(blocks, (block) => block.assigned),
-    cooling: sum(blocks, (block) => block.cooling),
+    ipv6,
+    ipv6Prospect: prospect,
+    assigned: podsOn(use),
+    unused: podsOn(use) === 0 && (use.orphans ?? 0) === 0 && ipv6.every(({ assigned }) => assigned === 0),
+    cooling: sum(blocks, (block) => block.cooling) + sum(ipv6, ({ cooling }) => cooling),
     // A block may leave the ledger before its release is answered; it takes room until then all the same.
-    room: Math.max(0, perInterface - staying.length - going.size - coming),
-    growing: coming > 0,
+    room: canFill(prospect) && !isFull ? Math.max(0, perInterface - staying.length - going.size - coming) : 0,
+    // One that is about to get its /80 is not here yet, and must not be judged as if it were.
+    growing: coming > 0 || prospect === 'coming' || (family === 'dual' && asksForPrefix),
     releasing: going.size > 0,
     counts: addAll(usable.map(countsOf)),
   };

@@ -82,97 +82,6 @@ function settle(start: World, wanted: WarmTargets): World {
   throw new Error('does not settle');
 }
 
-const grows = (world: World, wanted: WarmTargets): boolean =>
-  planOf(world, wanted).actions.some(({ kind }) => kind === 'assign' || kind === 'create-interface');
-
-// reference/aws-vpc-cni.md, 2.13: what the peer decides in the same state.
-describe('whether the pool is too low: secondary addresses', () => {
-  it.each([
-    // perInterface, WARM_ENI, WARM_IP, blocks of each interface, used, maxPods, too low
-    [14, 1, 0, [0], 0, 1000, true],
-    [14, 0, 0, [0], 0, 1000, true],
-    [14, 0, 3, [0], 0, 1000, true],
-    [3, 1, 1, [3], 0, 1000, false],
-    [3, 1, 0, [3], 1, 1000, true],
-    [3, 0, 0, [3], 1, 1000, false],
-    [3, 1, 0, [3], 3, 1000, true],
-    [3, 0, 0, [3], 3, 1000, true],
-    [3, 1, 5, [3], 3, 3, false],
-  ])(
-    '%j a interface, WARM_ENI=%j, WARM_IP=%j, %j held, %j used, max pods %j: %j',
-    (perInterface, eni, ip, blocks, used, maxPods, low) => {
-      const world = node({ mode: 'address', perInterface, blocks, used, maxPods });
-      expect(grows(world, targets({ eni, ip }))).toBe(low);
-    },
-  );
-});
-
-describe('whether the pool is too low: prefixes', () => {
-  it.each([
-    // WARM_PREFIX, prefixes held, used, maxPods, too low
-    [1, 0, 0, 1000, true],
-    [0, 0, 0, 1000, true],
-    [1, 1, 0, 1000, false],
-    [1, 1, 1, 1000, true],
-    [0, 1, 1, 1000, false],
-    [1, 1, 3, 1000, true],
-    [0, 1, 3, 1000, false],
-    [1, 1, 3, 4, false],
-  ])('WARM_PREFIX=%j, %j held, %j used, max pods %j: %j', (prefix, held, used, maxPods, low) => {
-    const world = node({ mode: 'prefix', perInterface: 16, blocks: [held], used, maxPods });
-    expect(grows(world, targets({ prefix }))).toBe(low);
-  });
-});
-
-describe('how much is asked for or given back: WARM_IP_TARGET=5', () => {
-  it.each([
-    ['address', 0, { asked: 5, released: 0 }],
-    ['address', 2, { asked: 3, released: 0 }],
-    ['address', 5, { asked: 0, released: 0 }],
-    ['prefix', 0, { asked: 1, released: 0 }],
-    ['prefix', 1, { asked: 0, released: 0 }],
-    ['prefix', 2, { asked: 0, released: 1 }],
-  ] as const)('%s mode, %j blocks held: %j', (mode, held, expected) => {
-    const { actions } = planOf(node({ mode, perInterface: 14, blocks: [held] }), targets({ ip: 5 }));
-    const asked = actions.reduce((sum, one) => sum + ('count' in one ? one.count : 0), 0);
-    const released = actions.reduce((sum, one) => sum + ('cidrs' in one ? one.cidrs.length : 0), 0);
-    expect({ asked, released }).toEqual(expected);
-  });
-});
-
-describe("the peer's documented examples", () => {
-  it.each([
-    // t3.small, WARM_ENI_TARGET=1. The peer's guide has an extra interface at 0 pods; by its own formula, and here, it has not.
-    ['t3.small', targets({ eni: 1 }), 0, { total: 3, interfaces: 1 }],
-    ['t3.small', targets({ eni: 1 }), 5, { total: 9, interfaces: 3 }],
-    ['t3.small', targets({ eni: 1 }), 9, { total: 9, interfaces: 3 }],
-    ['t3.small', targets({ ip: 2, min: 5 }), 0, { total: 5, interfaces: 2 }],
-    ['t3.small', targets({ ip: 2, min: 5 }), 5, { total: 7, interfaces: 3 }],
-    ['t3.small', targets({ ip: 2, min: 5 }), 9, { total: 9, interfaces: 3 }],
-    ['p3dn.24xlarge', targets({ ip: 5, min: 10 }), 0, { total: 10, interfaces: 1 }],
-    ['p3dn.24xlarge', targets({ ip: 5, min: 10 }), 7, { total: 12, interfaces: 1 }],
-    ['p3dn.24xlarge', targets({ ip: 5, min: 10 }), 15, { total: 20, interfaces: 1 }],
-    ['p3dn.24xlarge', targets({ ip: 5, min: 10 }), 45, { total: 50, interfaces: 2 }],
-  ])('%s %j, %j pods: %j', (type, wanted, pods, expected) => {
-    const [maxInterfaces, perInterface] = type === 't3.small' ? [3, 3] : [15, 49];
-    const world = node({ mode: 'address', maxInterfaces, perInterface, blocks: [0], used: pods });
-    const settled = settle(settle(world, wanted), wanted);
-    expect(summary(settled.ledger, settled.now)).toMatchObject({ ...expected, assigned: pods });
-  });
-
-  it.each([
-    [0, 1],
-    [5, 2],
-    [16, 2],
-    [17, 3],
-    [58, 5],
-  ])('t3.small with prefixes, WARM_PREFIX_TARGET=1, %j pods: %j prefixes', (pods, prefixes) => {
-    const world = node({ mode: 'prefix', maxInterfaces: 3, perInterface: 3, blocks: [0], used: pods });
-    const settled = settle(world, targets({ prefix: 1 }));
-    expect(summary(settled.ledger, settled.now)).toMatchObject({ prefixes, assigned: pods });
-  });
-});
-
 describe('where the peer is left behind on purpose', () => {
   it('counts no cooling address as available: the peer would call this pool full', () => {
     const start = node({ mode: 'address', perInterface: 14, blocks: [5], used: 5, coolDownMs: 30_000 });
@@ -246,6 +155,27 @@ describe('when time decides', () => {
     const pool = summary(back.ledger, back.now);
     // Three pods keep their single addresses until they go; the sixteen that nobody uses are given back.
     expect(pool).toMatchObject({ prefixes: 1, assigned: 3, total: 19, assignable: 16 });
+  });
+
+  it('serves pods by single addresses where a subnet has fewer left than a /28 holds, without asking for one in vain', () => {
+    const wanted = targets({ prefix: 1 });
+    const scarce = (availableAddresses: number): World => {
+      const start = node({ mode: 'prefix', perInterface: 20, blocks: [0], used: 3 });
+      const subnet = {
+        id: 'subnet-0',
+        cidr: '10.0.0.0/27',
+        availableAddresses,
+        backOffUntil: 0,
+        prefixBackOffUntil: 0,
+      };
+      return { ...start, ledger: withSubnets(start.ledger, [subnet]) };
+    };
+    expect(planOf(scarce(16), wanted).actions).toMatchObject([{ kind: 'assign', mode: 'prefix', count: 1 }]);
+    const { actions } = planOf(scarce(15), wanted);
+    expect(actions).toMatchObject([{ kind: 'assign', mode: 'address', count: 15, why: { reason: 'no-free-prefix' } }]);
+    const served = answerAll(send(scarce(15), actions));
+    expect(served.waiting).toEqual([]);
+    expect(summary(served.ledger, served.now)).toMatchObject({ assigned: 3, assignable: 12 });
   });
 
   it('empties a node of the other mode: unused blocks go, those of pods stay until their pod goes', () => {

@@ -5,9 +5,11 @@
  */
 
 import type { Action, Plan, Refusal, Snapshot, WarmTargets } from './model.ts';
-import { grow } from './plan-grow.ts';
+import { grow, type GrowthPlan } from './plan-grow.ts';
+import { constrainGrowth, constrainReturns, type PlanConstraint } from './plan-constraints.ts';
 import { leaveExcluded } from './plan-excluded.ts';
-import { releaseForeign, shrink } from './plan-shrink.ts';
+import { growIpv6, shrinkIpv6, withPrefixForEach } from './plan-ipv6.ts';
+import { releaseForeign, shrink, type ShrinkPlan } from './plan-shrink.ts';
 import { policyOf } from './plan-targets.ts';
 import { type View, viewOf } from './plan-view.ts';
 
@@ -20,13 +22,13 @@ import { type View, viewOf } from './plan-view.ts';
  */
 export function plan(snapshot: Snapshot, targets: WarmTargets, now: number): Plan {
   const view = viewOf(snapshot, now);
-  const policy = policyOf(snapshot.mode, targets, view.perInterface);
-  const growth = grow(view, policy);
-  const surplus = shrink(view, policy, targets.interfaceMinimumAgeMs);
-  const foreign = mayReleaseForeign(view, growth) ? releaseForeign(view, leaving(surplus)) : [];
+  const constraints = snapshot.constraints ?? [];
+  const { growth, surplus } =
+    view.family === 'ipv6' ? decideIpv6(view, targets, constraints) : decideIpv4(view, targets, constraints);
   const excluded = leaveExcluded(view, targets.interfaceMinimumAgeMs);
-  const actions = [...growth.actions, ...surplus.actions, ...foreign, ...excluded.actions];
-  const refusals = [...growth.refusals, ...surplus.refusals, ...excluded.refusals];
+  const returns = constrainReturns([...surplus.actions, ...excluded.actions], constraints);
+  const actions = [...growth.actions, ...returns.actions];
+  const refusals = [...growth.refusals, ...returns.refusals, ...surplus.refusals, ...excluded.refusals];
   if (actions.length === 0 || snapshot.cloudBackOffUntil <= now) {
     return { actions, refusals, wakeAt: wakeAt(view, refusals) };
   }
@@ -38,6 +40,28 @@ export function plan(snapshot: Snapshot, targets: WarmTargets, now: number): Pla
   return { actions: [], refusals: all, wakeAt: wakeAt(view, all) };
 }
 
+interface Decision {
+  readonly growth: GrowthPlan;
+  readonly surplus: ShrinkPlan;
+}
+
+/** IPv4 addresses as the targets have them; on a dual-stack node each interface with the /80 that makes it of use. */
+function decideIpv4(view: View, targets: WarmTargets, constraints: readonly PlanConstraint[]): Decision {
+  const policy = policyOf(view.mode, targets, view.perInterface);
+  const growth = constrainGrowth(withPrefixForEach(view, grow(view, policy)), constraints);
+  const surplus = shrink(view, policy, targets.interfaceMinimumAgeMs);
+  const foreign = mayReleaseForeign(view, growth) ? releaseForeign(view, leaving(surplus)) : [];
+  return { growth, surplus: { ...surplus, actions: [...surplus.actions, ...foreign] } };
+}
+
+/** One /80 for the node; the targets, which count IPv4 addresses, play no part. */
+function decideIpv6(view: View, targets: WarmTargets, constraints: readonly PlanConstraint[]): Decision {
+  const surplus = shrinkIpv6(view, targets.interfaceMinimumAgeMs);
+  return { growth: constrainGrowth(growIpv6(view), constraints), surplus };
+}
+
+const GROWS: ReadonlySet<Action['kind']> = new Set(['assign', 'create-interface', 'assign-ipv6-prefix']);
+
 /**
  * While growth is under way, blocks of the wrong mode wait for its outcome: in prefix mode they are the way back, should
  * the subnet refuse prefixes again. Where growth finds no room they go at once, for they take it.
@@ -47,9 +71,7 @@ function mayReleaseForeign(
   growth: { readonly actions: readonly Action[]; readonly unmet: number },
 ): boolean {
   if (growth.unmet > 0) return true;
-  return (
-    growth.actions.length === 0 && !view.inFlight.some(({ kind }) => kind === 'assign' || kind === 'create-interface')
-  );
+  return growth.actions.length === 0 && !view.inFlight.some(({ kind }) => GROWS.has(kind));
 }
 
 /** Interfaces that go as a whole, now or as soon as their time has come. */
