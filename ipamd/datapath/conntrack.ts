@@ -3,6 +3,7 @@
  * meant for the one before it, by way of translations that are still in force.
  */
 import { setImmediate } from 'node:timers/promises';
+import { familyOf, type IpFamily } from './ip.ts';
 import { asDatapathError } from './kernel.ts';
 import { NLMSG_DONE, NLMSG_ERROR, NLM_F } from './netlink/constants.ts';
 import { type ConnectionEntry, decodeConnection, deleteConnection, dumpConnections } from './netlink/ctnetlink.ts';
@@ -25,7 +26,7 @@ const DELETIONS_A_TURN = 256;
 /** The connection tracking of one network namespace. */
 export interface Conntrack {
   /**
-   * Deletes every entry that has one of these addresses at either end, as sent or as answered, and says how many each
+   * Deletes every entry that has one of these addresses (IPv6 as RFC 5952 spells it) at either end, as sent or as answered, and says how many each
    * had. `stillWanted` is asked before each deletion: entries of an address that a pod has got meanwhile are left alone.
    * Throws `DatapathError`, or the signal's reason.
    */
@@ -69,7 +70,9 @@ async function sweep(
   const counts = new Map<string, number>();
   // Deleted after the dump: entries that move while they are listed would be listed twice or not at all.
   const found: { readonly entry: ConnectionEntry; readonly ours: readonly string[] }[] = [];
-  await eachConnection(socket, signal, (entry) => {
+  const families = new Set([...addresses].map(familyOf));
+  const [family = 'any'] = families.size === 1 ? families : [];
+  await eachConnection(socket, family, signal, (entry) => {
     const ours = [...entry.addresses].filter((address) => addresses.has(address));
     if (ours.length > 0) found.push({ entry, ours });
   });
@@ -86,10 +89,11 @@ async function sweep(
 /** A dump in pieces: a busy node has hundreds of thousands of entries, and pods wait for the event loop. */
 async function eachConnection(
   socket: OpenNetlinkSocket,
+  family: IpFamily | 'any',
   signal: AbortSignal,
   see: (entry: ConnectionEntry) => void,
 ): Promise<void> {
-  const request = dumpConnections();
+  const request = dumpConnections(family);
   const sequence = socket.nextSequence();
   socket.send(encodeRequest(request, sequence, NLM_F.dump));
   for (let read = 1; ; read += 1) {

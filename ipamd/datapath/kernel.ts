@@ -5,8 +5,12 @@
 import { fstatSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatapathError } from './datapath.ts';
+import { familyOfNumber } from './ip.ts';
 import { NetlinkError } from './netlink/errors.ts';
 import { dump, getOne } from './netlink/exchange.ts';
+import type { NetlinkRequest } from './netlink/message.ts';
+import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/route/address.ts';
+import { decodeNeighbour, dumpNeighbours, type Neighbour } from './netlink/route/neighbour.ts';
 import { decodeLink, dumpLinks, getLinkByName, type Link } from './netlink/route/link.ts';
 import { decodeRoute, dumpRoutes, type Route } from './netlink/route/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/route/rule.ts';
@@ -27,11 +31,24 @@ export interface Kernel extends Disposable {
   readonly nft: OpenNetlinkSocket;
   /** Opens a further socket in the host's namespace. */
   openInHost(options: NetlinkOptions): OpenNetlinkSocket;
-  /** Sets a sysctl of the host's network namespace if it differs; the name is a path below /proc/sys. */
-  setSysctl(name: string, value: string): void;
+  /** For the host's network namespace; in the order of the names. */
+  readonly setSysctls: SetSysctls;
+  /** The host's sysctls as they are; those that do not exist are left out. */
+  readonly getSysctls: (names: readonly string[]) => ReadonlyMap<string, string>;
   /** Runs a synchronous exchange with a pod's namespace over a socket that lives as long. */
-  withPod<T>(netns: string, work: (socket: OpenNetlinkSocket, netnsFd: number) => T): T;
+  withPod<T>(netns: string, work: PodWork<T>): T;
 }
+
+/** What is done with a pod's namespace: messages by the socket, sysctls by the functions. */
+export type PodWork<T> = (
+  socket: OpenNetlinkSocket,
+  netnsFd: number,
+  setSysctls: SetSysctls,
+  getSysctls: Kernel['getSysctls'],
+) => T;
+
+/** Sets sysctls of a network namespace that differ; the names are paths below /proc/sys. Throws `DatapathError`. */
+export type SetSysctls = (values: Readonly<Record<string, string>>) => void;
 
 /** Where the host's side is; the defaults are this process's own namespace and /proc/sys. */
 export interface KernelOptions {
@@ -56,14 +73,32 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
       route,
       nft,
       openInHost,
-      setSysctl: (name, value) => inHost(() => setSysctl(join(procSys, name), value)),
-      withPod: (netns, work) => withPod(home, host ?? home, netns, work),
+      setSysctls: (values) => inHost(() => setSysctls(procSys, values)),
+      getSysctls: (names) => inHost(() => getSysctls(procSys, names)),
+      withPod: (netns, work) => withPod({ home, host: host ?? home, procSys, netns }, work),
       [Symbol.dispose]: () => owned.dispose(),
     };
   } catch (error) {
     resources.dispose();
     throw asDatapathError(error);
   }
+}
+
+function setSysctls(procSys: string, values: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(values)) setSysctl(join(procSys, name), value);
+}
+
+function getSysctls(procSys: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const name of names) {
+    try {
+      values.set(name, readFileSync(join(procSys, name), 'utf8').trim());
+    } catch (error) {
+      // A link that went takes its settings with it.
+      if (errnoOf(error) !== 'ENOENT') throw asDatapathError(error);
+    }
+  }
+  return values;
 }
 
 /** Reads first: in a container /proc/sys is often read-only and the value right already. */
@@ -99,12 +134,14 @@ function openHost(path: string, home: NamespaceHandle): NamespaceHandle {
   }
 }
 
-function withPod<T>(
-  home: NamespaceHandle,
-  host: NamespaceHandle,
-  netns: string,
-  work: (socket: OpenNetlinkSocket, netnsFd: number) => T,
-): T {
+interface PodPlace {
+  readonly home: NamespaceHandle;
+  readonly host: NamespaceHandle;
+  readonly procSys: string;
+  readonly netns: string;
+}
+
+function withPod<T>({ home, host, procSys, netns }: PodPlace, work: PodWork<T>): T {
   using target = openNetns(netns);
   // Plumbing a pod there would replace the node's default route.
   if (isSameNamespace(target, host)) throw noSuchNetns(netns, undefined, "it is the host's own");
@@ -117,7 +154,14 @@ function withPod<T>(
     throw error;
   }
   using pod = socket;
-  return work(pod, target.fd);
+  // /proc/sys/net shows the namespace of the thread that opens a file in it (net/sysctl_net.c).
+  const inside = <R>(sysctls: () => R): R => withinNamespace(target, home, sysctls);
+  return work(
+    pod,
+    target.fd,
+    (values) => inside(() => setSysctls(procSys, values)),
+    (names) => inside(() => getSysctls(procSys, names)),
+  );
 }
 
 function isSameNamespace(one: NamespaceHandle, other: NamespaceHandle): boolean {
@@ -188,16 +232,34 @@ export function readLinkByName(socket: OpenNetlinkSocket, name: string): Link | 
   return answer === undefined ? undefined : decodeLink(answer.body);
 }
 
-/** The host's routes of one protocol number, of one table or (0) of all. */
+/** The bodies of a dump over all families that are of IPv4 or IPv6. */
+function dumpIp(socket: OpenNetlinkSocket, request: NetlinkRequest): readonly Buffer[] {
+  const bodies = dump(socket, request).map(({ body }) => body);
+  return bodies.filter((body) => familyOfNumber(body[0]) !== undefined);
+}
+
+/** The addresses of one link or (0) of all. */
+export function readAddresses(socket: OpenNetlinkSocket, link: number): readonly LinkAddress[] {
+  const addresses = dumpIp(socket, dumpAddresses(link)).map(decodeAddress);
+  return addresses.filter(({ index }) => link === 0 || index === link);
+}
+
+/** The neighbours of one link. */
+export function readNeighbours(socket: OpenNetlinkSocket, link: number): readonly Neighbour[] {
+  const neighbours = dumpIp(socket, dumpNeighbours()).map(decodeNeighbour);
+  return neighbours.filter(({ index }) => index === link);
+}
+
+/** The routes of one protocol number, of one table or (0) of all. */
 export function readRoutes(socket: OpenNetlinkSocket, protocol: number, table: number): readonly Route[] {
-  const routes = dump(socket, dumpRoutes(protocol, table)).map(({ body }) => decodeRoute(body));
+  const routes = dumpIp(socket, dumpRoutes(protocol, table)).map(decodeRoute);
   // Kernels before 4.20 send all routes whatever was asked.
   return routes.filter((route) => route.protocol === protocol && (table === 0 || route.table === table));
 }
 
 /** The host's rules of one protocol number. */
 export function readRules(kernel: Kernel, protocol: number): readonly Rule[] {
-  return dump(kernel.route, dumpRules())
-    .map(({ body }) => decodeRule(body))
+  return dumpIp(kernel.route, dumpRules())
+    .map(decodeRule)
     .filter((rule) => rule.protocol === protocol);
 }

@@ -3,13 +3,26 @@
  * and packet marks of ENIs. The README of this folder says why each is what it is. Pure.
  */
 import { DatapathError, type OwnershipMarks } from './datapath.ts';
+import type { IpFamily } from './ip.ts';
 import { RT_TABLE_MAIN } from './netlink/constants.ts';
 
 /** Priorities of our rules; 512 to 32765 as in amazon-vpc-cni-k8s, so that both lists read alike. */
 export const RULE_PRIORITY = { toPod: 512, connectionMark: 1024, fromPod: 1536, fromInterface: 32765 } as const;
 
-/** The gateway that every pod sees; no interface carries it (amazon-vpc-cni-k8s uses the same). */
-export const POD_GATEWAY = '169.254.1.1';
+/** The gateways that every pod sees; no interface carries them (amazon-vpc-cni-k8s uses the same). */
+export const POD_GATEWAYS: Readonly<Record<IpFamily, string>> = { ipv4: '169.254.1.1', ipv6: 'fe80::1' };
+
+/** The gateway of a pod's interface by its number, 0 for the first: the last part counts on, as in amazon-vpc-cni-k8s. */
+export function podGateway(family: IpFamily, index = 0): string {
+  if (index === 0) return POD_GATEWAYS[family];
+  return family === 'ipv4' ? `169.254.1.${index + 1}` : `fe80::${(index + 1).toString(16)}`;
+}
+
+/** The priority of a pod's own rules for its further interfaces; amazon-vpc-cni-k8s has the same. */
+export const FURTHER_INTERFACE_PRIORITY = 1;
+
+/** The VPC router's link-local address, the same in every subnet (VPC user guide, "Subnet route tables"). */
+export const IPV6_SUBNET_GATEWAY = 'fe80:ec2::1';
 
 export const DEFAULT_MARKS: OwnershipMarks = {
   protocol: 87,
@@ -21,8 +34,10 @@ export const DEFAULT_MARKS: OwnershipMarks = {
   nftTable: 'wellspring',
 };
 
+/** kube-proxy's packet mark for "to be given the node's address" (its default `iptables.masqueradeBit`, 14). */
+export const KUBE_PROXY_MASQUERADE = 0x4000;
 /** kube-proxy's masquerade and drop bits: on every node, whatever else runs there. */
-const FOREIGN_MARK_BITS = 0x4000 | 0x8000;
+const FOREIGN_MARK_BITS = KUBE_PROXY_MASQUERADE | 0x8000;
 
 /** Fills in the defaults. Throws `DatapathError` for marks that overlap or cannot hold an ENI number. */
 export function completeMarks(marks: Partial<OwnershipMarks> = {}): OwnershipMarks {

@@ -88,6 +88,29 @@ describeWith(['root', 'ip', 'conntrack'], 'the connection tracking', () => {
     expect(await tool('-L', '-f', 'ipv6')).toContain('2001:db8::5');
   });
 
+  it('deletes what has an IPv6 address, together with IPv4 or alone, and leaves its neighbours', async () => {
+    const ipv6Ports = async () =>
+      [...(await tool('-L', '-f', 'ipv6')).matchAll(/sport=(\d+).*sport=/g)]
+        .map(([, port]) => Number(port))
+        .sort((a, b) => a - b);
+    await udp('2001:db8::5', '2001:db8::9', 1001);
+    await udp('2001:db8::9', '2001:db8::5', 1002);
+    await udp('2001:db8::6', '2001:db8::9', 2001);
+    await udp('10.0.0.5', '10.0.0.9', 1003);
+    await udp('10.0.0.6', '10.0.0.9', 2002);
+    expect(await conntrack.sweep(new Set(['10.0.0.5', '2001:db8::5']), yes, NEVER)).toEqual(
+      new Map([
+        ['10.0.0.5', 1],
+        ['2001:db8::5', 2],
+      ]),
+    );
+    expect(await ipv6Ports()).toEqual([2001]);
+    expect(await ports()).toEqual([2002]);
+    expect(await conntrack.sweep(new Set(['2001:db8::6']), yes, NEVER)).toEqual(new Map([['2001:db8::6', 1]]));
+    expect(await ipv6Ports()).toEqual([]);
+    expect(await ports()).toEqual([2002]);
+  });
+
   it('reads a table of many datagrams to its end, and can be used again after it was cut off', async () => {
     const entry = (index: number) =>
       `-I -p udp -s 10.1.${index >> 8}.${index & 255} -d 10.0.0.9 --sport 9 --dport 53 -t 300`;

@@ -12,9 +12,35 @@ const TABLE = `table inet wellspring {
 		elements = { 10.0.0.0/16, 224.0.0.0/4 }
 	}
 
+	map host-ports-ip4 {
+		type inet_proto . inet_service : ipv4_addr . inet_service
+	}
+
+	map host-ports-bound-ip4 {
+		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+	}
+
+	map host-ports-ip6 {
+		type inet_proto . inet_service : ipv6_addr . inet_service
+	}
+
+	map host-ports-bound-ip6 {
+		type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service
+	}
+
+	set hairpin-ip4 {
+		type ipv4_addr . ipv4_addr
+	}
+
+	set hairpin-ip6 {
+		type ipv6_addr . ipv6_addr
+	}
+
 	chain anti-spoof {
 		type filter hook prerouting priority raw; policy accept;
-		iifgroup 1465057280/16 meta nfproto ipv4 fib saddr . iif oif missing counter packets 0 bytes 0 drop
+		iifgroup 1465057280/16 fib saddr . iif oif missing counter packets 0 bytes 0 drop
+		iifgroup 1465057280/16 ip6 saddr fe80::/10 counter packets 0 bytes 0 drop
+		iifgroup 1465057280/16 ip daddr 127.0.0.0/8 counter packets 0 bytes 0 drop
 	}
 
 	chain interface {
@@ -32,6 +58,44 @@ const TABLE = `table inet wellspring {
 	chain source-nat {
 		type nat hook postrouting priority srcnat; policy accept;
 		meta mark & 0x00000080 == 0x00000080 oifname "eth0" ip daddr != @no-snat snat ip to 10.0.0.10 fully-random
+	}
+
+	chain virtual-services {
+		type filter hook prerouting priority -89; policy accept;
+		iifgroup 1465057280/16 ct state new meta nfproto ipv4 fib daddr type local meta mark set meta mark | 0x00000080
+	}
+
+	chain virtual-services-out {
+		type route hook output priority mangle; policy accept;
+		meta mark & 0x00000080 == 0x00000080 ct state new ip daddr != @no-snat ct mark set ct mark | 0x00000080
+		ct mark & 0x00000080 == 0x00000080 accept
+		meta mark & 0x00000080 == 0x00000080 meta mark set meta mark & 0xffffff7f
+	}
+
+	chain host-ports {
+		type nat hook prerouting priority dstnat + 5; policy accept;
+		ip daddr 127.0.0.0/8 return
+		iifname "eth0" fib daddr type local ct mark set ct mark | 0x00000080
+		fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host-ports-bound-ip4
+		meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . th dport map @host-ports-ip4
+		fib daddr type local dnat ip6 to ip6 daddr . meta l4proto . th dport map @host-ports-bound-ip6
+		meta nfproto ipv6 fib daddr type local dnat ip6 to meta l4proto . th dport map @host-ports-ip6
+	}
+
+	chain host-ports-of-node {
+		type nat hook output priority -95; policy accept;
+		ip6 daddr ::1 return
+		fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @host-ports-bound-ip4
+		meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . th dport map @host-ports-ip4
+		fib daddr type local dnat ip6 to ip6 daddr . meta l4proto . th dport map @host-ports-bound-ip6
+		meta nfproto ipv6 fib daddr type local dnat ip6 to meta l4proto . th dport map @host-ports-ip6
+	}
+
+	chain host-ports-source {
+		type nat hook postrouting priority srcnat - 5; policy accept;
+		ip saddr . ip daddr @hairpin-ip4 snat ip to 10.0.0.10
+		ip saddr 127.0.0.0/8 oifgroup 1465057280/16 snat ip to 10.0.0.10
+		ip6 saddr . ip6 daddr @hairpin-ip6 masquerade
 	}
 }
 `;

@@ -59,7 +59,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
       const pod = fixture.attachment(short, `10.0.0.${100 + round}`);
       await fixture.datapath.addPod(pod);
       if (round % 2 === 0) fixture.node.removeNamespace(short);
-      const name = { hostIfName: pod.hostIfName, addresses: [pod.address] };
+      const name = { hostIfName: pod.hostIfName, addresses: pod.addresses };
       await fixture.datapath.deletePod(name);
       await fixture.datapath.deletePod(name);
     }
@@ -78,7 +78,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
     );
     for (const pod of pods) expect(await fixture.datapath.checkPod(pod)).toEqual([]);
     await Promise.all(
-      pods.map((pod) => fixture.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: [pod.address] })),
+      pods.map((pod) => fixture.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: pod.addresses })),
     );
     expect(fixture.node.ip('node', 'route show table 8787')).toBe('');
     await fixture.datapath.settled();
@@ -102,8 +102,8 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
     const pod = await fixture.addPod('a', '10.0.0.21');
     await fixture.datapath.addPod(pod);
     expect(await fixture.datapath.checkPod(pod)).toEqual([]);
-    const moved = { ...pod, address: '10.0.0.22' };
-    const gone = fixture.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: [pod.address] });
+    const moved = { ...pod, addresses: ['10.0.0.22'] };
+    const gone = fixture.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: pod.addresses });
     await Promise.all([gone, fixture.datapath.addPod(moved)]);
     await fixture.datapath.settled();
     expect(await fixture.datapath.checkPod(moved)).toEqual([]);
@@ -153,7 +153,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
         code: 'kernel-refused',
         errno: 'EINVAL',
       });
-      await expect(datapath.addPod({ ...pod, ifName: 'e1', address: 'no-address' })).rejects.toMatchObject({
+      await expect(datapath.addPod({ ...pod, ifName: 'e1', addresses: ['no-address'] })).rejects.toMatchObject({
         code: 'kernel-refused',
       });
     } finally {
@@ -209,6 +209,8 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
       { object: 'nft chain inet wellspring egress', expected: '2 rules', found: '0 rules' },
     ]);
     fixture.node.exec('node', 'nft', 'flush', 'ruleset');
-    expect(await fixture.datapath.checkPod(pod)).toHaveLength(4);
+    expect(await fixture.datapath.checkPod(pod)).toEqual([
+      { object: 'nft table inet wellspring', expected: 'as it was put', found: 'none' },
+    ]);
   });
 });

@@ -123,6 +123,7 @@ export function kernelText(namespace: string): string {
     ['-o', 'link'],
     ['route', 'show', 'table', 'all'],
     ['rule'],
+    ['-6', 'rule'],
     ['neigh', 'show', 'nud', 'permanent'],
   ];
   return commands.map((command) => ip(command, namespace)).join('');
@@ -152,7 +153,7 @@ export function endpoint(
   deviceIndex: number,
   subnet: number,
   host: number,
-  held: Partial<Pick<FabricEndpoint, 'addresses' | 'prefixes'>> = {},
+  held: Partial<Pick<FabricEndpoint, 'addresses' | 'prefixes' | 'ipv6Addresses' | 'ipv6Prefixes'>> = {},
 ): FabricEndpoint {
   const digits = (subnet * 256 + host).toString(16).padStart(4, '0');
   return {
@@ -175,4 +176,13 @@ export function vpc(...endpoints: readonly FabricEndpoint[]): FabricState {
     subnets: [0, 1].map((subnet) => ({ id: `subnet-${subnet}`, cidr: `10.0.${subnet}.0/24` })),
     endpoints,
   };
+}
+
+/** The same VPC with IPv6: 2600:1f13:0:100::/56, and a /64 for each subnet. */
+export function dualStack(state: FabricState): FabricState {
+  const endpoints = state.endpoints.map((each) => ({
+    ...each,
+    subnetIpv6Cidr: `2600:1f13:0:10${each.subnetCidr.split('.')[2] ?? ''}::/64`,
+  }));
+  return { ...state, vpcIpv6Cidrs: ['2600:1f13:0:100::/56'], endpoints };
 }

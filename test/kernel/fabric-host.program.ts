@@ -3,24 +3,29 @@
  * `<source> <bytes received>`; `udp` sends one datagram; `tcp` sends bytes and prints the answer.
  */
 import { createSocket } from 'node:dgram';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 
 const PORT = 7777;
 
 function listen(): void {
-  const udp = createSocket('udp4', (payload, from) => console.log(`udp ${from.address} ${payload.toString()}`));
+  const udp = createSocket('udp6', (payload, from) => console.log(`udp ${plain(from.address)} ${payload.toString()}`));
   const tcp = createServer({ allowHalfOpen: true }, (socket) => {
     let received = 0;
-    const source = socket.remoteAddress ?? '?';
+    const source = plain(socket.remoteAddress ?? '?');
     socket.on('data', (chunk) => (received += chunk.length));
     socket.on('end', () => socket.end(`${source} ${received}`));
     socket.on('error', (error) => console.log(`tcp error ${error.message}`));
   });
-  udp.bind(PORT, '0.0.0.0', () => tcp.listen(PORT, '0.0.0.0', () => console.log('ready')));
+  udp.bind(PORT, '::', () => tcp.listen(PORT, '::', () => console.log('ready')));
+}
+
+/** An IPv4 client of a socket for both families shows as `::ffff:10.0.0.1`. */
+function plain(address: string): string {
+  return address.replace('::ffff:', '');
 }
 
 function sendUdp(source: string, destination: string, payload: string): void {
-  const socket = createSocket('udp4');
+  const socket = createSocket(isIPv6(destination) ? 'udp6' : 'udp4');
   socket.bind({ address: source, port: 0 }, () => {
     socket.send(payload, PORT, destination, (error) => {
       socket.close();

@@ -5,7 +5,18 @@ import fc from 'fast-check';
 import type { FabricState } from '#cloud/emulator/fabric/fabric.ts';
 import { Fabric } from '#cloud/emulator/fabric/fabric.ts';
 import { readSysctls, ROUTER_SYSCTLS } from '#cloud/emulator/fabric/sysctl.ts';
-import { comparableText, endpoint, fabricBed, ip, kernelText, pings, uniquePrefix, until, vpc } from './fabric-bed.ts';
+import {
+  comparableText,
+  dualStack,
+  endpoint,
+  fabricBed,
+  ip,
+  kernelText,
+  pings,
+  uniquePrefix,
+  until,
+  vpc,
+} from './fabric-bed.ts';
 
 const range = (start: number, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `10.0.0.${start + index}`);
@@ -44,17 +55,23 @@ describeWith(['root', 'ip'], 'the state of the fabric', () => {
         b: held,
         prefixes: fc.subarray(['10.0.1.64/28']),
         attached: fc.subarray([0, 1, 2, 3]),
+        ipv6Prefixes: fc.subarray(['2600:1f13:0:101:2::/80']),
         swap: fc.boolean(),
+        ipv6: fc.boolean(),
       })
-      .map(({ a, b, prefixes, attached, swap }): FabricState => {
+      .map(({ a, b, prefixes, ipv6Prefixes, attached, swap, ipv6 }): FabricState => {
         const all = [
           endpoint('i-a', 0, 0, 10, { addresses: a }),
-          endpoint('i-a', 1, 1, 11, { prefixes }),
-          endpoint('i-b', 0, 1, 20, { addresses: b.filter((address) => !a.includes(address)) }),
+          endpoint('i-a', 1, 1, 11, { prefixes, ipv6Prefixes }),
+          endpoint('i-b', 0, 1, 20, {
+            ipv6Addresses: ['2600:1f13:0:101::20'],
+            addresses: b.filter((address) => !a.includes(address)),
+          }),
           endpoint(swap ? 'i-a' : 'i-b', 2, 0, 21),
         ];
         const chosen = attached.map((index) => all[index]).filter((each) => each !== undefined);
-        return { ...vpc(...chosen), subnets: vpc().subnets.slice(0, swap ? 1 : 2) };
+        const state = { ...vpc(...chosen), subnets: vpc().subnets.slice(0, swap ? 1 : 2) };
+        return ipv6 ? dualStack(state) : state;
       });
     await fc.assert(
       fc.asyncProperty(fc.array(some, { minLength: 2, maxLength: 4 }), async (states) => {
@@ -66,6 +83,9 @@ describeWith(['root', 'ip'], 'the state of the fabric', () => {
           for (const state of history) await bed.fabric.apply(state);
           await bed.fabric.addNode('i-b', 'b');
           for (const state of history) await bed.fabric.apply(state);
+          // The kernel notices a carrier some time after the other end came up.
+          const isUp = (line: string): boolean => !/,(eth0|internet),/.test(line) || line.includes(' state UP ');
+          await until('carriers are noticed', () => comparableText(bed.router).every(isUp));
           return comparableText(bed.router);
         };
         expect(await text(states)).toEqual(await text([last]));

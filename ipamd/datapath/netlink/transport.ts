@@ -22,7 +22,9 @@ import type { NetlinkSocket } from './exchange.ts';
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
 const SOL_SOCKET = 1;
+const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_ATTACH_FILTER = 26;
 const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const CLONE_NEWNET = 0x40000000;
@@ -32,6 +34,8 @@ const INFINITE = -1;
 
 /** A dump's datagram is at most 32 KiB (netlink_dump in af_netlink.c); a request's error may quote the request. */
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
+/** A batch is one datagram: a table with ten thousands of host ports must fit (212 KiB by default). */
+const BATCH_BUFFER_BYTES = 16 * 1024 * 1024;
 /** Room for bursts of link events while the listener is busy. */
 const MULTICAST_BUFFER_BYTES = 4 * 1024 * 1024;
 
@@ -47,6 +51,18 @@ const recvCall: (fd: number, bytes: Uint8Array, length: number, flags: number) =
   'int64_t recv(int, void *, size_t, int)',
 );
 const setnsCall: (fd: number, kind: number) => number = libc.func('int setns(int, int)');
+const getsocknameCall: (fd: number, address: Uint8Array, length: Uint8Array) => number = libc.func(
+  'int getsockname(int, void *, void *)',
+);
+/** linux/filter.h, struct sock_fprog. */
+const filterProgram = koffi.struct({ len: 'uint16', filter: 'void *' });
+const attachFilterCall: (
+  fd: number,
+  level: number,
+  name: number,
+  program: { readonly len: number; readonly filter: Uint8Array },
+  length: number,
+) => number = libc.func('setsockopt', 'int', ['int', 'int', 'int', koffi.pointer(filterProgram), 'uint32']);
 const pollCall: (entries: Uint8Array, count: number, timeoutMs: number) => number = libc.func(
   'int poll(void *, size_t, int)',
 );
@@ -59,6 +75,8 @@ function failure(request: string): NetlinkError {
 /** A netlink socket with a lifetime. All calls but `sendInThreadPool` are synchronous and never wait. */
 export interface OpenNetlinkSocket extends NetlinkSocket, Disposable {
   readonly fd: number;
+  /** Its port (linux/netlink.h, nl_pid): the kernel names it in its news of what was done by this socket. */
+  readonly port: number;
   /** Sends from a thread of libuv's pool, for requests that wait in the kernel (RTM_DELLINK waits for RCU). */
   sendInThreadPool(bytes: Uint8Array): Promise<void>;
   close(): void;
@@ -69,6 +87,8 @@ export interface NetlinkOptions {
   readonly family: 'route' | 'netfilter';
   /** Multicast groups to join (RTNLGRP_*). */
   readonly groups?: readonly number[];
+  /** News of what was done by these sockets is dropped in the kernel. */
+  readonly notFrom?: readonly OpenNetlinkSocket[];
 }
 
 /** Opens a socket in the namespace that the calling thread is in now. Throws `NetlinkError`. */
@@ -83,6 +103,8 @@ export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
     // Kernels before 4.12 and 4.20 lack these two; error texts and dump filters are then missing, nothing else.
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
     if (options.family === 'route') setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+    else setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, BATCH_BUFFER_BYTES);
+    if (options.notFrom !== undefined) ignoreNewsOf(fd, options.notFrom);
     for (const group of options.groups ?? []) {
       if (setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group) !== 0) throw failure(`join netlink group ${group}`);
       setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, MULTICAST_BUFFER_BYTES);
@@ -98,6 +120,41 @@ function setOption(fd: number, level: number, name: number, value: number): numb
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return setsockoptCall(fd, level, name, bytes, bytes.length);
+}
+
+/** linux/filter.h, struct sock_filter {u16 code, u8 jumpTrue, u8 jumpFalse, u32 k}. */
+const BPF = { loadWord: 0x20, jumpEqual: 0x15, return: 0x06 } as const;
+const NLMSG_PID_OFFSET = 12;
+
+/** A filter reads words in network order; the port in the message's header is in the machine's. */
+function ignoreNewsOf(fd: number, sockets: readonly OpenNetlinkSocket[]): void {
+  const swapped = (port: number): number => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(port);
+    return bytes.readUInt32BE();
+  };
+  const steps: readonly (readonly [code: number, jumpTrue: number, k: number])[] = [
+    [BPF.loadWord, 0, NLMSG_PID_OFFSET],
+    ...sockets.map(({ port }, at) => [BPF.jumpEqual, sockets.length - at, swapped(port)] as const),
+    [BPF.return, 0, 0xffffffff],
+    [BPF.return, 0, 0],
+  ];
+  const filter = Buffer.alloc(8 * steps.length);
+  steps.forEach(([code, jumpTrue, k], at) => {
+    filter.writeUInt16LE(code, 8 * at);
+    filter.writeUInt8(jumpTrue, 8 * at + 2);
+    filter.writeUInt32LE(k, 8 * at + 4);
+  });
+  const program = { len: steps.length, filter };
+  if (attachFilterCall(fd, SOL_SOCKET, SO_ATTACH_FILTER, program, 16) !== 0) throw failure('filter netlink news');
+}
+
+/** struct sockaddr_nl: the port is at 4. */
+function portOf(fd: number): number {
+  const [address, length] = [Buffer.alloc(12), Buffer.alloc(4)];
+  length.writeUInt32LE(address.length);
+  if (getsocknameCall(fd, address, length) !== 0) throw failure('ask for the port of a netlink socket');
+  return address.readUInt32LE(4);
 }
 
 /** One buffer for all sockets: a datagram is copied out before the next call. */
@@ -124,6 +181,9 @@ function socketOf(fd: number): OpenNetlinkSocket {
   };
   return {
     fd,
+    get port() {
+      return portOf(fd);
+    },
     send: (bytes) => {
       if (sendCall(fd, bytes, bytes.length, 0) !== bytes.length) throw failure('send to netlink');
     },

@@ -1,7 +1,7 @@
 /** Batches of nf_tables over a netlink socket. */
 import { dump, submit, type NetlinkSocket } from '../netlink/exchange.ts';
 import type { NetlinkRequest } from '../netlink/message.ts';
-import { decodeRuleChain, deleteTable, dumpTableRules, replaceTable, type Table } from './table.ts';
+import { batch, decodeRuleChain, deleteTable, dumpTableRules, replaceTable, type Table } from './table.ts';
 
 /**
  * Carries a batch out, entirely or not at all. The last message inside of the batch asks for the acknowledgement: that of
@@ -29,4 +29,9 @@ export function countRules(socket: NetlinkSocket, name: string): ReadonlyMap<str
     counts.set(chain, (counts.get(chain) ?? 0) + 1);
   }
   return counts;
+}
+
+/** Changes elements of sets, all of them or none. Throws `NetlinkError`. */
+export function changeElements(socket: NetlinkSocket, requests: readonly NetlinkRequest[]): void {
+  if (requests.length > 0) commit(socket, batch(requests));
 }

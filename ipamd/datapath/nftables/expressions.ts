@@ -2,13 +2,16 @@
  * Expressions of nf_tables rules, each a function named after what `nft` prints for it. A rule is a list of them; all use
  * register 1. Values are in the byte order in which the kernel keeps them in the register. Pure.
  */
+import { addressBytes, type IpFamily } from '../ip.ts';
 import { attribute, nestedAttribute, textAttribute, u32, u32BigEndianAttribute } from '../netlink/attributes.ts';
 import {
   ADDRESS_TYPE_LOCAL,
   CT_STATE_NEW,
+  NF_ACCEPT,
   NF_DROP,
   NF_NAT_RANGE,
   NFPROTO_IPV4,
+  NFPROTO_IPV6,
   NFT_CMP,
   NFT_CT,
   NFT_FIB_FLAG,
@@ -41,21 +44,27 @@ export type Expression = Buffer;
 const INTERFACE_NAME_BYTES = 16;
 /** Offset of the destination address in struct iphdr (linux/ip.h). */
 const IPV4_DESTINATION_OFFSET = 16;
+/** Offset of the source address in struct ipv6hdr (linux/ipv6.h). */
+const IPV6_SOURCE_OFFSET = 8;
+const IPV6_BYTES = 16;
 
-function expression(name: string, attributes: readonly Buffer[]): Expression {
+/** One expression by its name in the kernel; for expressions that stand in other files. */
+export function expression(name: string, attributes: readonly Buffer[]): Expression {
   return nestedAttribute(NFTA_LIST_ELEM, [
     textAttribute(NFTA_EXPR.name, name),
     nestedAttribute(NFTA_EXPR.data, attributes),
   ]);
 }
 
-function data(type: number, value: Uint8Array): Buffer {
+/** A value, wrapped as nf_tables wants values within expressions. */
+export function data(type: number, value: Uint8Array): Buffer {
   return nestedAttribute(type, [attribute(NFTA_DATA.value, value)]);
 }
 
 const be = u32BigEndianAttribute;
 
-function loadMeta(key: number): Expression {
+/** Loads a NFT_META_* into register 1. */
+export function loadMeta(key: number): Expression {
   return expression('meta', [be(NFTA_META.key, key), be(NFTA_META.destination, NFT_REG_1)]);
 }
 
@@ -63,7 +72,8 @@ function loadCt(key: number): Expression {
   return expression('ct', [be(NFTA_CT.key, key), be(NFTA_CT.destination, NFT_REG_1)]);
 }
 
-function compare(operation: 'equal' | 'notEqual', value: Uint8Array): Expression {
+/** Compares register 1. */
+export function compare(operation: 'equal' | 'notEqual', value: Uint8Array): Expression {
   return expression('cmp', [
     be(NFTA_CMP.source, NFT_REG_1),
     be(NFTA_CMP.operation, NFT_CMP[operation]),
@@ -71,8 +81,8 @@ function compare(operation: 'equal' | 'notEqual', value: Uint8Array): Expression
   ]);
 }
 
-/** register = (register & mask) ^ xor. nft names the operation except where it tests flags (`ct state new`). */
-function bitwise(mask: Uint8Array, xor: Uint8Array, isFlagTest = false): Expression {
+/** register = (register & mask) ^ xor. nft names the operation except where it tests flags or a prefix. */
+export function bitwise(mask: Uint8Array, xor: Uint8Array, isFlagTest = false): Expression {
   return expression('bitwise', [
     be(NFTA_BITWISE.source, NFT_REG_1),
     be(NFTA_BITWISE.destination, NFT_REG_1),
@@ -83,7 +93,8 @@ function bitwise(mask: Uint8Array, xor: Uint8Array, isFlagTest = false): Express
   ]);
 }
 
-function fib(result: number, flags: number): Expression {
+/** Loads the result of a route look-up into register 1. */
+export function fib(result: number, flags: number): Expression {
   return expression('fib', [
     be(NFTA_FIB.flags, flags),
     be(NFTA_FIB.result, result),
@@ -122,10 +133,35 @@ export function isIpv4(): readonly Expression[] {
   return [loadMeta(NFT_META.nfproto), compare('equal', Uint8Array.of(NFPROTO_IPV4))];
 }
 
+/** `ip saddr CIDR` or `ip6 daddr CIDR`: source or destination within a block whose length is no multiple of eight. */
+export function addressWithin(which: 'source' | 'destination', cidr: string): readonly Expression[] {
+  const [text = '', length = ''] = cidr.split('/');
+  const prefix = addressBytes(text);
+  const mask = prefix.map((_, at) => 0xff & (0xff00 >> Math.min(8, Math.max(0, Number(length) - 8 * at))));
+  const isIpv6 = prefix.length === IPV6_BYTES;
+  const offsets = isIpv6
+    ? { source: IPV6_SOURCE_OFFSET, destination: IPV6_SOURCE_OFFSET + IPV6_BYTES }
+    : { source: IPV4_DESTINATION_OFFSET - 4, destination: IPV4_DESTINATION_OFFSET };
+  const load = expression('payload', [
+    be(NFTA_PAYLOAD.destination, NFT_REG_1),
+    be(NFTA_PAYLOAD.base, NFT_PAYLOAD_NETWORK_HEADER),
+    be(NFTA_PAYLOAD.offset, offsets[which]),
+    be(NFTA_PAYLOAD.length, prefix.length),
+  ]);
+  const family = [loadMeta(NFT_META.nfproto), compare('equal', Uint8Array.of(isIpv6 ? NFPROTO_IPV6 : NFPROTO_IPV4))];
+  return [...family, load, bitwise(mask, Buffer.alloc(prefix.length), true), compare('equal', prefix)];
+}
+
 /** `fib saddr . iif oif missing`: no route leads back to the source through the interface the packet came in by. */
 export function noRouteBack(): readonly Expression[] {
   const flags = NFT_FIB_FLAG.source | NFT_FIB_FLAG.inInterface | NFT_FIB_FLAG.present;
   return [fib(NFT_FIB_RESULT.outInterface, flags), compare('equal', u32(0))];
+}
+
+/** `fib saddr . mark . iif oif missing`: the same, the route being looked up with the packet's mark. */
+export function noRouteBackByMark(): readonly Expression[] {
+  const { source, mark, inInterface, present } = NFT_FIB_FLAG;
+  return [fib(NFT_FIB_RESULT.outInterface, source | mark | inInterface | present), compare('equal', u32(0))];
 }
 
 /** `fib daddr . iif type local`: the destination is an address of the interface the packet came in by. */
@@ -183,6 +219,24 @@ export function destinationNotIn(set: string, setId: number): readonly Expressio
   return [load, lookup];
 }
 
+/** `ip daddr @SET` or `ip6 daddr @SET`. */
+export function destinationIn(set: string, setId: number, family: IpFamily): readonly Expression[] {
+  const isIpv6 = family === 'ipv6';
+  const load = expression('payload', [
+    be(NFTA_PAYLOAD.destination, NFT_REG_1),
+    be(NFTA_PAYLOAD.base, NFT_PAYLOAD_NETWORK_HEADER),
+    be(NFTA_PAYLOAD.offset, isIpv6 ? IPV6_SOURCE_OFFSET + IPV6_BYTES : IPV4_DESTINATION_OFFSET),
+    be(NFTA_PAYLOAD.length, isIpv6 ? IPV6_BYTES : 4),
+  ]);
+  const lookup = expression('lookup', [
+    be(NFTA_LOOKUP.source, NFT_REG_1),
+    textAttribute(NFTA_LOOKUP.set, set),
+    be(NFTA_LOOKUP.setId, setId),
+  ]);
+  const protocol = Uint8Array.of(isIpv6 ? NFPROTO_IPV6 : NFPROTO_IPV4);
+  return [loadMeta(NFT_META.nfproto), compare('equal', protocol), load, lookup];
+}
+
 /** `counter` */
 export function counter(): readonly Expression[] {
   return [expression('counter', [])];
@@ -190,7 +244,16 @@ export function counter(): readonly Expression[] {
 
 /** `drop` */
 export function drop(): readonly Expression[] {
-  const verdict = nestedAttribute(NFTA_DATA.verdict, [be(NFTA_VERDICT_CODE, NF_DROP)]);
+  return verdictOf(NF_DROP);
+}
+
+/** `accept`: the rest of this chain is passed over. */
+export function accept(): readonly Expression[] {
+  return verdictOf(NF_ACCEPT);
+}
+
+function verdictOf(code: number): readonly Expression[] {
+  const verdict = nestedAttribute(NFTA_DATA.verdict, [be(NFTA_VERDICT_CODE, code)]);
   return [
     expression('immediate', [
       be(NFTA_IMMEDIATE.destination, NFT_REG_VERDICT),
@@ -199,14 +262,14 @@ export function drop(): readonly Expression[] {
   ];
 }
 
-/** `snat ip to ADDRESS [random|fully-random]` */
+/** `snat ip to ADDRESS [random|fully-random]`, or `snat ip6 to` with an address of 16 bytes. */
 export function sourceNat(address: Uint8Array, randomize: 'prng' | 'hashrandom' | 'none'): readonly Expression[] {
   const flags = { prng: NF_NAT_RANGE.fullyRandom, hashrandom: NF_NAT_RANGE.random, none: 0 }[randomize];
   return [
     expression('immediate', [be(NFTA_IMMEDIATE.destination, NFT_REG_1), data(NFTA_IMMEDIATE.data, address)]),
     expression('nat', [
       be(NFTA_NAT.type, NFT_NAT_SNAT),
-      be(NFTA_NAT.family, NFPROTO_IPV4),
+      be(NFTA_NAT.family, address.length === IPV6_BYTES ? NFPROTO_IPV6 : NFPROTO_IPV4),
       be(NFTA_NAT.addressMin, NFT_REG_1),
       ...(flags === 0 ? [] : [be(NFTA_NAT.flags, flags)]),
     ]),

@@ -8,12 +8,19 @@
  *    100 source-nat    what leaves the VPC gets the node's address
  */
 import type { HostConfig, OwnershipMarks } from '../datapath.ts';
+import { addressBytes, familyOf, IP_FAMILIES, type IpFamily } from '../ip.ts';
 import { ipv4Bytes } from '../ipv4.ts';
-import { podGroup, type InterfacePlace } from '../marks.ts';
+import { branchGroup, sourceMark } from '../branch/numbers.ts';
+import { KUBE_PROXY_MASQUERADE, podGroup, type InterfacePlace } from '../marks.ts';
+import { EGRESS_BLOCKS, egressOf } from '../egress.ts';
+import { isFamily } from '../host-port/expressions.ts';
 import { NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING } from './constants.ts';
 import {
+  accept,
+  addressWithin,
   connectionMarked,
   counter,
+  destinationIn,
   destinationNotIn,
   drop,
   inGroup,
@@ -22,6 +29,7 @@ import {
   isIpv4,
   newConnection,
   noRouteBack,
+  noRouteBackByMark,
   notToThisHost,
   outInterface,
   packetMarked,
@@ -45,18 +53,26 @@ export interface RulesetInput {
   /** The primary ENI's link. */
   readonly primaryLink: string;
   readonly interfaces: readonly MarkedInterface[];
+  /** Whether there may be branch pods in strict mode, whose packets are never the primary ENI's. */
+  readonly hasStrict?: boolean;
 }
 
 /** Multicast never leaves as unicast traffic of the node (RFC 5771). */
 const MULTICAST = '224.0.0.0/4';
-const NO_SNAT_SET_ID = 1;
+/** RFC 4291, section 2.4. */
+const LINK_LOCAL = 'fe80::/10';
+/** The set of destinations that are reached with the pod's own address. */
+export const NO_SNAT = { name: 'no-snat', id: 1 } as const;
+/** Below those of host ports, which begin at 101. */
+const BY_MAIN_SET_IDS: Readonly<Record<IpFamily, number>> = { ipv4: 2, ipv6: 3 };
 
 type RuleExpressions = readonly Expression[];
 
 /** The table that the kernel should have. */
 export function desiredTable(input: RulesetInput): Table {
   const sets: readonly AddressSet[] = [
-    { name: 'no-snat', id: NO_SNAT_SET_ID, cidrs: [...input.config.noSnatCidrs, MULTICAST] },
+    { ...NO_SNAT, cidrs: [...input.config.noSnatCidrs, MULTICAST] },
+    ...byMainSets(input.config),
   ];
   const chains: readonly BaseChain[] = [
     { name: 'anti-spoof', type: 'filter', hook: NF_INET_PRE_ROUTING, priority: -300, rules: antiSpoof(input) },
@@ -67,12 +83,46 @@ export function desiredTable(input: RulesetInput): Table {
   return { name: input.marks.nftTable, sets, chains };
 }
 
+/** Destinations that table main leads to, whichever ENI a pod is on; a set for each family that has some. */
+function byMainSets({
+  externalServiceCidrs = [],
+}: HostConfig): readonly (AddressSet & { readonly family: IpFamily })[] {
+  return IP_FAMILIES.flatMap((family) => {
+    const cidrs = externalServiceCidrs.filter((cidr) => familyOf(cidr.split('/')[0] ?? '') === family);
+    const name = `by-main-${family === 'ipv4' ? 'ip4' : 'ip6'}`;
+    return cidrs.length === 0 ? [] : [{ name, id: BY_MAIN_SET_IDS[family], family, cidrs }];
+  });
+}
+
 function fromPods(marks: OwnershipMarks): RuleExpressions {
   return inGroupMasked(marks.groupBase, marks.groupMask);
 }
 
-function antiSpoof({ marks }: RulesetInput): readonly RuleExpressions[] {
-  return [[...fromPods(marks), ...isIpv4(), ...noRouteBack(), ...counter(), ...drop()]];
+/**
+ * For both families. Link-local senders are dropped whatever routes there are: pods have no neighbours to discover, and a
+ * host that does not forward IPv6 would take router advertisements from them.
+ */
+function antiSpoof({ marks, hasStrict = false }: RulesetInput): readonly RuleExpressions[] {
+  return [
+    ...(hasStrict ? strictAntiSpoof(marks) : []),
+    [...fromPods(marks), ...noRouteBack(), ...counter(), ...drop()],
+    [...fromPods(marks), ...addressWithin('source', LINK_LOCAL), ...counter(), ...drop()],
+  ];
+}
+
+/**
+ * Strict branch pods have their addresses in a table of their own, which only packets with a mark of its own are looked up
+ * in. They bear it while they are judged, and no longer.
+ */
+function strictAntiSpoof(marks: OwnershipMarks): readonly RuleExpressions[] {
+  const strict = inGroup(branchGroup(marks, 'strict'));
+  const mark = sourceMark(marks);
+  return [
+    [...strict, ...addressWithin('source', LINK_LOCAL), ...counter(), ...drop()],
+    [...strict, ...setPacketMark(mark, mark)],
+    [...strict, ...noRouteBackByMark(), ...counter(), ...drop()],
+    [...strict, ...setPacketMark(0, mark), ...accept()],
+  ];
 }
 
 function chooseInterface({ marks, config, primaryLink, interfaces }: RulesetInput): readonly RuleExpressions[] {
@@ -84,12 +134,12 @@ function chooseInterface({ marks, config, primaryLink, interfaces }: RulesetInpu
 }
 
 /** Only a connection's first packet is judged, so that a change of the CIDRs breaks no connection that is under way. */
-function judgeEgress({ marks, config }: RulesetInput): readonly RuleExpressions[] {
+function judgeEgress({ marks, config, hasStrict = false }: RulesetInput): readonly RuleExpressions[] {
   const judge = [
     ...fromPods(marks),
     ...newConnection(),
     ...isIpv4(),
-    ...destinationNotIn('no-snat', NO_SNAT_SET_ID),
+    ...destinationNotIn(NO_SNAT.name, NO_SNAT.id),
     ...notToThisHost(),
     ...setConnectionMark(marks.connmark),
   ];
@@ -98,20 +148,68 @@ function judgeEgress({ marks, config }: RulesetInput): readonly RuleExpressions[
     ...connectionMarked(marks.connmark),
     ...setPacketMark(marks.connmark, marks.connmark),
   ];
+  const blocks = egressOf(config).map(({ family }) => EGRESS_BLOCKS[family]);
+  // Helper addresses send and are answered, and nothing else: neither neighbours nor the VPC reach a pod by one.
+  const block = (cidr: string): RuleExpressions => [
+    ...addressWithin('destination', cidr),
+    ...newConnection(),
+    ...counter(),
+    ...drop(),
+  ];
+  const judgeHelper = (cidr: string): RuleExpressions => [
+    ...fromPods(marks),
+    ...newConnection(),
+    ...addressWithin('source', cidr),
+    ...notToThisHost(),
+    ...setConnectionMark(marks.connmark),
+  ];
   return [
+    ...(hasStrict ? [[...inGroup(branchGroup(marks, 'strict')), ...accept()]] : []),
+    ...blocks.map(block),
+    ...blocks.map(judgeHelper),
     ...(config.externalSnat ? [] : [judge]),
-    ...(config.externalSnat && !config.nodePortSupport ? [] : [restore]),
+    ...(config.family === 'ipv6' || config.family === 'dual' ? [masqueradedIpv6(marks)] : []),
+    // Host ports set the mark whatever the settings say of NodePorts.
+    restore,
+    // Every packet, unlike above: a mark of the ENI is set on every packet. After kube-proxy, as routing is.
+    ...byMainSets(config).map(({ name, id, family }) => [
+      ...fromPods(marks),
+      ...destinationIn(name, id, family),
+      ...setPacketMark(0, marks.eniMarkMask),
+    ]),
   ];
 }
 
-function translate({ marks, config, primaryLink }: RulesetInput): readonly RuleExpressions[] {
-  if (config.externalSnat) return [];
+/**
+ * What kube-proxy will give an address of the node, as a NodePort asked by a pod of the node. A secondary ENI may have no
+ * IPv6 address of its own; the primary ENI's is taken then, and the VPC would drop it on any other ENI. In ipvs mode the
+ * destination is still this host's.
+ */
+function masqueradedIpv6(marks: OwnershipMarks): RuleExpressions {
   return [
+    ...fromPods(marks),
+    ...newConnection(),
+    ...isFamily('ipv6'),
+    ...packetMarked(KUBE_PROXY_MASQUERADE),
+    ...setConnectionMark(marks.connmark),
+  ];
+}
+
+/** Helper addresses have no way but this one, whoever else may translate. */
+function translate({ marks, config, primaryLink }: RulesetInput): readonly RuleExpressions[] {
+  const leaving = [...packetMarked(marks.connmark), ...outInterface(primaryLink)];
+  const helpers = egressOf(config).map(({ family, nodeAddress }) => [
+    ...leaving,
+    ...addressWithin('source', EGRESS_BLOCKS[family]),
+    ...sourceNat(addressBytes(nodeAddress), config.randomizeSnat),
+  ]);
+  if (config.externalSnat) return helpers;
+  return [
+    ...helpers,
     [
-      ...packetMarked(marks.connmark),
-      ...outInterface(primaryLink),
+      ...leaving,
       ...isIpv4(),
-      ...destinationNotIn('no-snat', NO_SNAT_SET_ID),
+      ...destinationNotIn(NO_SNAT.name, NO_SNAT.id),
       ...sourceNat(ipv4Bytes(config.primaryAddress), config.randomizeSnat),
     ],
   ];

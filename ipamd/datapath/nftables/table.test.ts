@@ -1,12 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { DEFAULT_MARKS } from '../marks.ts';
-import type { HostConfig } from '../datapath.ts';
+import { DatapathError, type HostConfig } from '../datapath.ts';
+import { addressText } from '../ip.ts';
 import { ipv4Number, ipv4Range, parseIpv4Cidr } from '../ipv4.ts';
 import { intervalPoints } from './intervals.ts';
+import byMainGolden from './nft-by-main-golden.data.json' with { type: 'json' };
+import egressGolden from './nft-egress-golden.data.json' with { type: 'json' };
 import golden from './nft-golden.data.json' with { type: 'json' };
+import virtualServicesGolden from './nft-virtual-services-golden.data.json' with { type: 'json' };
 import { desiredTable } from './ruleset.ts';
 import { createTable, decodeRuleChain, replaceTable } from './table.ts';
+import { withVirtualServices } from './virtual-services.ts';
 
 const config: HostConfig = {
   primaryMac: '02:00:00:00:00:01',
@@ -25,10 +30,50 @@ const table = desiredTable({
   interfaces: [{ deviceIndex: 1, networkCardIndex: 0, mark: 1 }],
 });
 
+const egressTable = desiredTable({
+  marks: DEFAULT_MARKS,
+  config: {
+    ...config,
+    externalSnat: true,
+    nodePortSupport: false,
+    ipv4Egress: true,
+    ipv6Egress: true,
+    primaryIpv6Address: '2001:db8::10',
+  },
+  primaryLink: 'eth0',
+  interfaces: [],
+});
+
+const byMainTable = desiredTable({
+  marks: DEFAULT_MARKS,
+  config: {
+    ...config,
+    externalSnat: true,
+    nodePortSupport: false,
+    externalServiceCidrs: ['203.0.113.7/32', 'fd00:9::1/128', '192.0.2.0/24', '2001:db8:aa::/48'],
+  },
+  primaryLink: 'eth0',
+  interfaces: [],
+});
+
+const dual = {
+  marks: DEFAULT_MARKS,
+  config: { ...config, family: 'dual' },
+  primaryLink: 'eth0',
+  interfaces: [{ deviceIndex: 1, networkCardIndex: 0, mark: 1 }],
+} as const;
+
+const virtualServicesTable = withVirtualServices(desiredTable(dual), dual);
+
 describe('a table as messages', () => {
-  it('is byte for byte what nft sends for the same text', () => {
-    const [, ...recorded] = golden.messages.slice(0, -1);
-    const ours = createTable(table).map(({ type, flags, body }) => ({
+  it.each([
+    ['all settings of IPv4', table, golden],
+    ['egress of the other family', egressTable, egressGolden],
+    ['destinations by table main', byMainTable, byMainGolden],
+    ['both families and virtual services', virtualServicesTable, virtualServicesGolden],
+  ])('is byte for byte what nft sends for the same text: %s', (_, wanted, { messages }) => {
+    const [, ...recorded] = messages.slice(0, -1);
+    const ours = createTable(wanted).map(({ type, flags, body }) => ({
       type,
       flags: flags | 1,
       body: Buffer.from(body).toString('hex'),
@@ -62,10 +107,12 @@ describe('settings in the table', () => {
   };
 
   it.each([
-    [{}, [1, 1, 2, 1]],
-    [{ externalSnat: true }, [1, 1, 1, 0]],
-    [{ nodePortSupport: false }, [1, 0, 2, 1]],
-    [{ externalSnat: true, nodePortSupport: false }, [1, 0, 0, 0]],
+    [{}, [2, 1, 2, 1]],
+    [{ externalSnat: true }, [2, 1, 1, 0]],
+    [{ nodePortSupport: false }, [2, 0, 2, 1]],
+    [{ externalSnat: true, nodePortSupport: false }, [2, 0, 1, 0]],
+    [{ externalServiceCidrs: ['192.0.2.0/24', '192.0.3.0/24', '198.18.0.0/15'] }, [2, 1, 3, 1]],
+    [{ externalServiceCidrs: ['192.0.2.0/24', '2001:db8::/32'] }, [2, 1, 4, 1]],
   ])('%j leads to %j rules', (changes, expected) => {
     expect(chains(changes)).toEqual(expected);
   });
@@ -90,6 +137,32 @@ describe('intervals', () => {
       }),
     );
   });
+
+  it('of IPv6 contain an address exactly if one of the blocks does', () => {
+    const bytes = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((raw) => Buffer.from(raw));
+    const numberOf = (raw: Uint8Array): bigint => BigInt(`0x${Buffer.from(raw).toString('hex')}`);
+    const block = fc.tuple(bytes, fc.integer({ min: 0, max: 128 }));
+    fc.assert(
+      fc.property(fc.array(block, { maxLength: 8 }), bytes, (blocks, probe) => {
+        const texts = blocks.map(([raw, length]) => `${addressText(raw)}/${length}`);
+        const points = intervalPoints(texts, 'ipv6').map(({ address, isEnd }) => ({ at: numberOf(address), isEnd }));
+        const isIn = (value: bigint): boolean =>
+          blocks.some(([raw, length]) => (numberOf(raw) ^ value) >> BigInt(128 - length) === 0n);
+        const edges = points.flatMap(({ at }) => [at, at === 0n ? 0n : at - 1n]);
+        for (const value of [numberOf(probe), ...edges]) {
+          const before = points.findLast(({ at }) => at <= value);
+          expect(before !== undefined && !before.isEnd).toBe(isIn(value));
+        }
+      }),
+    );
+  });
+
+  it.each(['10.0.0.0', '10.0.0.0/33', '10.0.0/8', 'fd00::/8', '10.0.0.0/8/8', '10.0.0.0/-1', ''])(
+    'refuse what is no block of IPv4: %j',
+    (text) => {
+      expect(() => intervalPoints([text])).toThrow(DatapathError);
+    },
+  );
 
   it('merge what touches and close what ends before the end', () => {
     const texts = intervalPoints(['10.1.0.0/16', '10.0.0.0/16', '255.0.0.0/8']).map(

@@ -10,6 +10,7 @@ import {
   textAttribute,
   u32BigEndianAttribute,
 } from '../netlink/attributes.ts';
+import { hostPrefixLength, type IpFamily } from '../ip.ts';
 import { NLM_F } from '../netlink/constants.ts';
 import type { NetlinkRequest } from '../netlink/message.ts';
 import {
@@ -22,6 +23,7 @@ import {
   NFT_SET_ELEM_INTERVAL_END,
   NFT_SET_INTERVAL,
   NFT_TYPE_IPV4_ADDRESS,
+  NFT_TYPE_IPV6_ADDRESS,
   NFTA_CHAIN,
   NFTA_DATA,
   NFTA_HOOK,
@@ -34,11 +36,12 @@ import {
 import type { Expression } from './expressions.ts';
 import { intervalPoints, type IntervalPoint } from './intervals.ts';
 
-/** A set of IPv4 blocks. */
+/** A set of blocks of one family, IPv4 unless said. */
 export interface AddressSet {
   readonly name: string;
   /** Number within the batch, by which rules refer to a set that is not committed yet. */
   readonly id: number;
+  readonly family?: IpFamily;
   /** May overlap; they are merged. */
   readonly cidrs: readonly string[];
 }
@@ -46,7 +49,7 @@ export interface AddressSet {
 /** A chain with its place in the packet's way; policy accept. */
 export interface BaseChain {
   readonly name: string;
-  readonly type: 'filter' | 'nat';
+  readonly type: 'filter' | 'nat' | 'route';
   /** NF_INET_*. */
   readonly hook: number;
   readonly priority: number;
@@ -57,6 +60,8 @@ export interface BaseChain {
 export interface Table {
   readonly name: string;
   readonly sets: readonly AddressSet[];
+  /** Messages that make further sets and maps with their elements (`hash-set.ts`). */
+  readonly hashSets?: readonly NetlinkRequest[];
   readonly chains: readonly BaseChain[];
 }
 
@@ -70,12 +75,14 @@ function nfHeader(family: number, resource = 0): Buffer {
   return Buffer.from([family, 0, resource >> 8, resource & 0xff]);
 }
 
-function request(type: number, flags: number, attributes: readonly Buffer[], what: string): NetlinkRequest {
+/** A request to nf_tables about an object of family inet. */
+export function request(type: number, flags: number, attributes: readonly Buffer[], what: string): NetlinkRequest {
   const body = Buffer.concat([nfHeader(NFPROTO_INET), ...attributes]);
   return { type: (NFNL_SUBSYS_NFTABLES << 8) | type, flags, body, what };
 }
 
-function batch(requests: readonly NetlinkRequest[]): readonly NetlinkRequest[] {
+/** Requests that are carried out entirely or not at all. */
+export function batch(requests: readonly NetlinkRequest[]): readonly NetlinkRequest[] {
   const body = nfHeader(0, NFNL_SUBSYS_NFTABLES);
   return [
     { type: NFNL_MSG_BATCH_BEGIN, flags: 0, body, what: 'nft batch' },
@@ -117,8 +124,8 @@ function addSet(table: string, set: AddressSet): NetlinkRequest {
     textAttribute(NFTA_SET.table, table),
     textAttribute(NFTA_SET.name, set.name),
     be(NFTA_SET.flags, NFT_SET_INTERVAL),
-    be(NFTA_SET.keyType, NFT_TYPE_IPV4_ADDRESS),
-    be(NFTA_SET.keyLength, 4),
+    be(NFTA_SET.keyType, set.family === 'ipv6' ? NFT_TYPE_IPV6_ADDRESS : NFT_TYPE_IPV4_ADDRESS),
+    be(NFTA_SET.keyLength, hostPrefixLength(set.family ?? 'ipv4') / 8),
     be(NFTA_SET.id, set.id),
     attribute(NFTA_SET.userData, SET_USER_DATA),
   ];
@@ -133,7 +140,7 @@ function element(point: IntervalPoint, index: number): Buffer {
 }
 
 function addElements(table: string, set: AddressSet): readonly NetlinkRequest[] {
-  const points = intervalPoints(set.cidrs);
+  const points = intervalPoints(set.cidrs, set.family);
   if (points.length === 0) return [];
   const attributes = [
     textAttribute(NFTA_SET_ELEM_LIST.table, table),
@@ -159,6 +166,7 @@ export function createTable(table: Table): readonly NetlinkRequest[] {
     addTable(table.name),
     ...table.chains.map((chain) => addChain(table.name, chain)),
     ...table.sets.flatMap((set) => [addSet(table.name, set), ...addElements(table.name, set)]),
+    ...(table.hashSets ?? []),
     ...table.chains.flatMap((chain) => chain.rules.map((rule) => addRule(table.name, chain.name, rule))),
   ];
 }
@@ -175,6 +183,16 @@ export function deleteTable(name: string): readonly NetlinkRequest[] {
 
 function dropTable(name: string): readonly NetlinkRequest[] {
   return [addTable(name), removeTable(name)];
+}
+
+/** Asks for all tables of family inet. */
+export function dumpTables(): NetlinkRequest {
+  return request(NFT_MSG.getTable, 0, [], 'nft list tables inet');
+}
+
+/** The name of a table of a dump. Throws `NetlinkDecodeError`. */
+export function decodeTableName(body: Buffer): string {
+  return readText(decodeAttributes(body.subarray(4)), NFTA_TABLE.name) ?? '';
 }
 
 /** Asks for all rules of a table; a table that is not there has none. */

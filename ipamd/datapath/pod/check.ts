@@ -1,15 +1,19 @@
 /** CHECK: what the kernel holds of one pod, compared with what was promised. Each difference is named. */
 import type { Damage, OwnershipMarks, PodAttachment } from '../datapath.ts';
-import { readLinkByName, readRoutes, type Kernel } from '../kernel.ts';
-import { POD_GATEWAY, podGroup } from '../marks.ts';
-import { dump } from '../netlink/exchange.ts';
-import { decodeAddress, dumpAddresses } from '../netlink/route/address.ts';
+import { asDamage } from '../drift/difference.ts';
+import type { KernelState } from '../drift/kernel-state.ts';
+import { hosted, podDifferences } from '../drift/pod-differences.ts';
+import { readAddresses, readLinkByName, readNeighbours, readRoutes, type Kernel } from '../kernel.ts';
+import { podGateway } from '../marks.ts';
+import { limitPromises } from '../bandwidth/pod-limits.ts';
 import type { Link } from '../netlink/route/link.ts';
-import { decodeNeighbour, dumpNeighbours } from '../netlink/route/neighbour.ts';
+import type { Neighbour } from '../netlink/route/neighbour.ts';
 import { RTPROT_BOOT } from '../netlink/constants.ts';
+import { dump } from '../netlink/exchange.ts';
 import { routeText } from '../netlink/route/route.ts';
+import { decodeRule, dumpRules, ruleText } from '../netlink/route/rule.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
-import { hostRoute, podAlias, podMacs, podRoutes } from './desired.ts';
+import { podIps, podMacs, podRoutes, podRules, type NodeAddresses } from './desired.ts';
 
 /** One promise: the object's name, what it should be, what it is. */
 type Promised = readonly [object: string, expected: string, found: string];
@@ -17,40 +21,17 @@ type Promised = readonly [object: string, expected: string, found: string];
 /** The differences on the host and in the pod's namespace. Throws `DatapathError` no-such-netns, `NetlinkError`. */
 export function podDamage(
   kernel: Kernel,
+  state: KernelState,
   marks: OwnershipMarks,
   pod: PodAttachment,
-  nodeAddress: string | undefined,
+  node: NodeAddresses,
 ): readonly Damage[] {
-  const promises = [
-    ...hostPromises(kernel, marks, pod, nodeAddress),
-    ...kernel.withPod(pod.netns, (socket) => podPromises(socket, pod)),
-  ];
-  return promises
-    .filter(([, expected, found]) => expected !== found)
-    .map(([object, expected, found]) => ({ object, expected, found }));
-}
-
-function hostPromises(
-  kernel: Kernel,
-  marks: OwnershipMarks,
-  pod: PodAttachment,
-  nodeAddress: string | undefined,
-): readonly Promised[] {
-  const link = readLinkByName(kernel.route, pod.hostIfName);
-  const where = `host link ${pod.hostIfName}`;
-  if (link === undefined) return [[where, 'present', 'missing']];
-  const macs = podMacs(pod);
-  const wanted = routeText(hostRoute(marks, pod, link.index, nodeAddress));
-  const route = readRoutes(kernel.route, marks.protocol, marks.podTable).find(
-    ({ destination }) => destination === pod.address,
-  );
+  const promises = kernel.withPod(pod.netns, (socket) => podPromises(socket, pod));
   return [
-    ...linkPromises(where, link, pod.mtu, macs.host),
-    [`${where} group`, String(podGroup(marks, pod)), String(link.group)],
-    [`${where} alias`, podAlias(pod), link.alias],
-    [`${where} rp_filter`, '1', String(link.rpFilter ?? 1)],
-    ['host route', wanted, route === undefined ? 'missing' : routeText(route)],
-    ['host neighbour', `${pod.address} ${macs.pod}`, neighbour(kernel.route, link.index, pod.address)],
+    ...podDifferences(state, marks, hosted(marks, pod), node).map(asDamage),
+    ...promises
+      .filter(([, expected, found]) => expected !== found)
+      .map(([object, expected, found]) => ({ object, expected, found })),
   ];
 }
 
@@ -59,18 +40,35 @@ function podPromises(socket: OpenNetlinkSocket, pod: PodAttachment): readonly Pr
   const where = `pod link ${pod.ifName}`;
   if (link === undefined) return [[where, 'present', 'missing']];
   const macs = podMacs(pod);
-  const addresses = dump(socket, dumpAddresses(link.index)).map(({ body }) => decodeAddress(body));
-  const own = addresses.find(({ index, address }) => index === link.index && address === pod.address);
+  const addresses = readAddresses(socket, link.index);
   const routes = new Set(readRoutes(socket, RTPROT_BOOT, 0).map(routeText));
+  const neighbours = readNeighbours(socket, link.index);
   return [
     ...linkPromises(where, link, pod.mtu, macs.pod),
-    ['pod address', `${pod.address}/32`, own === undefined ? 'missing' : `${own.address}/${own.prefixLength}`],
-    ...podRoutes(link.index).map((route): Promised => {
-      const text = routeText(route);
-      return ['pod route', text, routes.has(text) ? text : 'missing'];
+    ...limitPromises(socket, pod, 'egress', link.index, where),
+    ...podIps(pod).flatMap((ip): readonly Promised[] => {
+      const own = addresses.find(({ address }) => address === ip.address);
+      const found = own === undefined ? 'missing' : `${own.address}/${own.prefixLength}`;
+      const gateway = podGateway(ip.family, pod.index);
+      return [
+        ['pod address', `${ip.address}/${ip.prefixLength}`, found],
+        ...podRoutes(ip, link.index, pod.index).map((route): Promised => {
+          const text = routeText(route);
+          return ['pod route', text, routes.has(text) ? text : 'missing'];
+        }),
+        ['pod neighbour', `${gateway} ${macs.host}`, neighbourText(neighbours, gateway)],
+      ];
     }),
-    ['pod neighbour', `${POD_GATEWAY} ${macs.host}`, neighbour(socket, link.index, POD_GATEWAY)],
+    ...rulePromises(socket, pod),
   ];
+}
+
+/** The rules by which a further interface is used. */
+function rulePromises(socket: OpenNetlinkSocket, pod: PodAttachment): readonly Promised[] {
+  const wanted = podRules(pod).map(ruleText);
+  if (wanted.length === 0) return [];
+  const found = new Set(dump(socket, dumpRules()).map(({ body }) => ruleText(decodeRule(body))));
+  return wanted.map((text): Promised => ['pod rule', text, found.has(text) ? text : 'missing']);
 }
 
 function linkPromises(where: string, link: Link, mtu: number, mac: string): readonly Promised[] {
@@ -81,9 +79,7 @@ function linkPromises(where: string, link: Link, mtu: number, mac: string): read
   ];
 }
 
-function neighbour(socket: OpenNetlinkSocket, link: number, address: string): string {
-  const found = dump(socket, dumpNeighbours())
-    .map(({ body }) => decodeNeighbour(body))
-    .find((entry) => entry.index === link && entry.address === address && entry.permanent);
+function neighbourText(neighbours: readonly Neighbour[], address: string): string {
+  const found = neighbours.find((entry) => entry.address === address && entry.permanent);
   return found === undefined ? 'missing' : `${found.address} ${found.mac}`;
 }

@@ -1,13 +1,19 @@
 /** Pods in the kernel: made, removed, listed. What is made is described in `desired.ts`; here is the order and the repair. */
 import { DatapathError, type KernelPod, type OwnershipMarks, type PodAttachment, type PodLinks } from '../datapath.ts';
-import { readLinkByName, readLinks, readRoutes, type Kernel } from '../kernel.ts';
+import type { Retirement } from '../branch/branch-network.ts';
+import { isOurLink, sourceTable } from '../branch/numbers.ts';
+import { limitLink } from '../bandwidth/pod-limits.ts';
+import { openToLoopback } from '../host-port/loopback.ts';
+import { readLinkByName, readLinks, readRoutes, type Kernel, type SetSysctls } from '../kernel.ts';
+import { familyOf, IP_FAMILIES } from '../ip.ts';
 import { dyingGroup, isOurGroup } from '../marks.ts';
 import { attempt, submit } from '../netlink/exchange.ts';
 import { createVeth } from '../netlink/route/link.ts';
 import { deleteNeighbour } from '../netlink/route/neighbour.ts';
-import { deleteRoute } from '../netlink/route/route.ts';
+import { deleteRoute, type Route } from '../netlink/route/route.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
-import { hostSide, podMacs, podSide, podVeth } from './desired.ts';
+import { hasIpv6, hostSide, podMacs, podSide, podVeth, type NodeAddresses } from './desired.ts';
+import { isEgressAddress } from '../egress.ts';
 import { LinkRemoval } from './removal.ts';
 
 /** In a fresh namespace only lo exists, with index 1. */
@@ -36,14 +42,25 @@ export class PodNetwork {
     this.#nextHostIndex = HOST_INDEX_BASE + ((process.pid * 4096) % HOST_INDEX_SPAN);
   }
 
-  /** Makes the pod's link and all that belongs to it; nothing is left of it when this throws. */
-  async add(pod: PodAttachment, nodeAddress: string | undefined): Promise<PodLinks> {
+  /**
+   * Makes the pod's link and all that belongs to it, then does what is to be done `last`; nothing is left of it when this
+   * throws.
+   */
+  async add(pod: PodAttachment, node: NodeAddresses, last: () => void): Promise<PodLinks> {
+    const withIpv6 = hasIpv6(pod);
     await this.#makeRoom(pod);
-    const links = this.#kernel.withPod(pod.netns, (socket, netnsFd) => {
+    const links = this.#kernel.withPod(pod.netns, (socket, netnsFd, setPodSysctls) => {
       const indexes = this.#createPair(pod, socket, netnsFd);
       try {
-        submit(socket, podSide(pod, indexes.pod));
-        submit(this.#kernel.route, hostSide(this.#marks, pod, indexes.host, nodeAddress));
+        if (withIpv6) this.#enableIpv6(pod, setPodSysctls);
+        submit(this.#kernel.route, [
+          ...hostSide(this.#marks, pod, indexes.host, node),
+          ...openToLoopback(pod, indexes.host),
+          ...limitLink(pod, 'ingress', indexes.host, pod.hostIfName),
+        ]);
+        // Before the link comes up: a queueing discipline that takes another's place waits for RCU.
+        submit(socket, [...limitLink(pod, 'egress', indexes.pod, pod.ifName), ...podSide(pod, indexes.pod)]);
+        last();
       } catch (error) {
         this.#removal.add([{ index: indexes.host, name: pod.hostIfName }]);
         throw error;
@@ -58,7 +75,8 @@ export class PodNetwork {
   remove(hostIfName: string): void {
     const link = readLinkByName(this.#kernel.route, hostIfName);
     if (link === undefined || !isOurGroup(this.#marks, link.group)) return;
-    const routes = this.#podRoutes().filter((route) => route.link === link.index);
+    // Of every table: a strict branch pod has none in that of pods.
+    const routes = readRoutes(this.#kernel.route, this.#marks.protocol, 0).filter((route) => route.link === link.index);
     submit(this.#kernel.route, [
       ...routes.map(deleteRoute),
       ...routes.map((route) => deleteNeighbour(link.index, route.destination)),
@@ -66,29 +84,46 @@ export class PodNetwork {
     this.#removal.add([link]);
   }
 
+  /** Pods with branch ENIs too; strict ones have their address in tables of their own. */
   list(): readonly KernelPod[] {
-    const routes = this.#podRoutes();
+    const routes = this.#addressRoutes();
     return readLinks(this.#kernel)
       .filter(({ group }) => isOurGroup(this.#marks, group) && group !== dyingGroup(this.#marks))
       .map(({ name, index, alias }) => ({
         hostIfName: name,
         ifIndex: index,
         key: alias,
-        addresses: routes.filter(({ link }) => link === index).map(({ destination }) => destination),
+        addresses: addressesOf(routes.filter(({ link }) => link === index)),
       }));
   }
 
   /** Sends every link of ours, the dying ones of an earlier life too, to the background removal. */
   removeAll(): void {
-    this.#removal.add(readLinks(this.#kernel).filter(({ group }) => isOurGroup(this.#marks, group)));
+    this.#removal.add(readLinks(this.#kernel).filter(({ group }) => isOurLink(this.#marks, group)));
   }
 
   settled(): Promise<void> {
     return this.#removal.settled();
   }
 
-  #podRoutes(): ReturnType<typeof readRoutes> {
-    return readRoutes(this.#kernel.route, this.#marks.protocol, this.#marks.podTable);
+  /** For other links that are to go with those of pods. */
+  get retirement(): Retirement {
+    return this.#removal;
+  }
+
+  #addressRoutes(): ReturnType<typeof readRoutes> {
+    const tables = [this.#marks.podTable, sourceTable(this.#marks)];
+    return tables.flatMap((table) => readRoutes(this.#kernel.route, this.#marks.protocol, table));
+  }
+
+  /**
+   * Runtimes may make namespaces with IPv6 off (Docker does). What a pod advertises as a router is nothing to the host,
+   * nor where the host's own settings for new links would have it so.
+   */
+  #enableIpv6(pod: PodAttachment, setPodSysctls: SetSysctls): void {
+    setPodSysctls({ 'net/ipv6/conf/lo/disable_ipv6': '0', [`net/ipv6/conf/${pod.ifName}/disable_ipv6`]: '0' });
+    const host = `net/ipv6/conf/${pod.hostIfName}`;
+    this.#kernel.setSysctls({ [`${host}/disable_ipv6`]: '0', [`${host}/accept_ra`]: '0' });
   }
 
   /** An ADD that is tried again, or follows at once on a DEL, finds the link of before: that one must go first. */
@@ -110,7 +145,7 @@ export class PodNetwork {
    * plugins, tunnel modules that make devices in every namespace), the kernel chooses and we look.
    */
   #createPair(pod: PodAttachment, socket: OpenNetlinkSocket, netnsFd: number): Indexes {
-    const chosen = { host: this.#takeHostIndex(), pod: FIRST_FREE_INDEX };
+    const chosen = { host: this.#takeHostIndex(), pod: FIRST_FREE_INDEX + (pod.index ?? 0) };
     const [refused] = attempt(this.#kernel.route, [createVeth(podVeth(this.#marks, pod, netnsFd, chosen))]);
     if (refused === undefined) return chosen;
     if (refused.errno !== 'EEXIST' && refused.errno !== 'EBUSY') throw refused;
@@ -134,4 +169,10 @@ export class PodNetwork {
     if (this.#nextHostIndex >= HOST_INDEX_BASE + HOST_INDEX_SPAN) this.#nextHostIndex = HOST_INDEX_BASE;
     return this.#nextHostIndex;
   }
+}
+
+/** IPv4 first and without helper addresses, as in an attachment. */
+function addressesOf(routes: readonly Route[]): readonly string[] {
+  const addresses = routes.map(({ destination }) => destination).filter((address) => !isEgressAddress(address));
+  return IP_FAMILIES.flatMap((family) => addresses.filter((address) => familyOf(address) === family));
 }

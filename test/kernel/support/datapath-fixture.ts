@@ -67,13 +67,13 @@ export class DatapathFixture {
     await this.datapath.setUpInterface(secondaryInterface);
   }
 
-  attachment(short: string, address: string, deviceIndex = 0): PodAttachment {
+  attachment(short: string, addresses: string | readonly string[], deviceIndex = 0): PodAttachment {
     const containerId = `${short}-sandbox`;
     return {
       containerId,
       ifName: 'eth0',
       netns: this.node.path(short),
-      address,
+      addresses: typeof addresses === 'string' ? [addresses] : addresses,
       hostIfName: hostIfName('eni', containerId, 'eth0'),
       deviceIndex,
       networkCardIndex: 0,
@@ -81,26 +81,26 @@ export class DatapathFixture {
     };
   }
 
-  /** A namespace with a pod in it, to whose ENI the fabric sends its address. */
-  async addPod(short: string, address: string, deviceIndex = 0): Promise<PodAttachment> {
+  /** A namespace with a pod in it, to whose ENI the fabric sends its addresses. */
+  async addPod(short: string, addresses: string | readonly string[], deviceIndex = 0): Promise<PodAttachment> {
     this.node.addNamespace(short);
-    this.node.assign(address, deviceIndex === 0 ? 'primary' : 'secondary');
-    const pod = this.attachment(short, address, deviceIndex);
+    const pod = this.attachment(short, addresses, deviceIndex);
+    for (const address of pod.addresses) this.node.assign(address, deviceIndex === 0 ? 'primary' : 'secondary');
     await this.datapath.addPod(pod);
     return pod;
   }
 
   async deletePod(pod: PodAttachment): Promise<void> {
-    await this.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: [pod.address] });
+    await this.datapath.deletePod({ hostIfName: pod.hostIfName, addresses: pod.addresses });
     await this.datapath.settled();
   }
 
-  /** All that a datapath may change on the host, as text; IPv6 comes and goes by itself and is left out. */
+  /** All that a datapath may change on the host, as text; of IPv6 what comes and goes by itself is left out. */
   hostState(): readonly string[] {
     const links = this.node.ip('node', '-o link').replaceAll(/^\d+: | qdisc .*| mtu |<.*>/gm, ' ');
-    const rest = ['-4 rule', '-4 route show table all', '-4 -o addr', '-4 neigh show nud permanent'].map((args) =>
-      this.node.ip('node', args),
-    );
+    const ipv4 = ['-4 rule', '-4 route show table all', '-4 -o addr'];
+    const ipv6 = ['-6 rule', '-6 route show table all proto 87', '-6 -o addr show scope global'];
+    const rest = [...ipv4, ...ipv6, 'neigh show nud permanent'].map((args) => this.node.ip('node', args));
     const rules = this.node.exec('node', 'nft', 'list', 'ruleset');
     return [links, ...rest, rules]
       .flatMap((text) => text.split('\n').map((line) => line.trim()))

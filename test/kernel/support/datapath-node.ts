@@ -12,6 +12,15 @@ export const SECONDARY_MAC = '02:57:00:00:00:02';
 export const PRIMARY_ADDRESS = '10.0.0.10';
 export const SECONDARY_ADDRESS = '10.0.1.10';
 export const OUTSIDE_ADDRESS = '198.51.100.2';
+/** Of the node's first ENI; the second has none of its own, as an ENI that came for its prefixes. */
+export const PRIMARY_IPV6 = '2001:db8:0:1::10';
+export const OUTSIDE_IPV6 = '2001:db8:ffff::2';
+/** A host of the VPC behind the fabric, and its router's. */
+const IPV6_GATEWAY = 'fe80:ec2::1';
+export const FABRIC_IPV6 = '2001:db8:0:9::1';
+/** Where the fabric finds the ENIs: link-local addresses by EUI-64 of their MACs. */
+const PRIMARY_LINK_LOCAL = 'fe80::57:ff:fe00:1';
+const SECONDARY_LINK_LOCAL = 'fe80::57:ff:fe00:2';
 
 /** Runs a command and returns its standard output. */
 export function run(command: string, ...args: readonly string[]): string {
@@ -72,16 +81,22 @@ export class TestNode implements Disposable {
 
   /** The fabric sends an address to one of the node's ENIs. */
   assign(address: string, eni: 'primary' | 'secondary'): void {
-    const route = eni === 'primary' ? `via ${PRIMARY_ADDRESS} dev f0` : `via ${SECONDARY_ADDRESS} dev f1`;
-    this.ip('fabric', `route replace ${address}/32 ${route}`);
+    const isIpv6 = address.includes(':');
+    const primary = `via ${isIpv6 ? PRIMARY_LINK_LOCAL : PRIMARY_ADDRESS} dev f0`;
+    const secondary = `via ${isIpv6 ? SECONDARY_LINK_LOCAL : SECONDARY_ADDRESS} dev f1`;
+    this.ip('fabric', `route replace ${address} ${eni === 'primary' ? primary : secondary}`);
   }
 
-  /** A UDP server that answers with the source it saw and remembers `source payload`. */
+  /** A UDP server, of both families, that answers with the source it saw and remembers `source payload`. */
   async echo(short: string, port: number): Promise<readonly string[]> {
     const script = `
-      const s = require('node:dgram').createSocket('udp4');
-      s.on('message', (m, r) => { console.log(r.address + ' ' + m); s.send(r.address, r.port, r.address); });
-      s.bind(${port}, '0.0.0.0', () => console.log('ready'));`;
+      const s = require('node:dgram').createSocket('udp6');
+      s.on('message', (m, r) => {
+        const seen = r.address.replace('::ffff:', '');
+        console.log(seen + ' ' + m);
+        s.send(seen, r.port, r.address);
+      });
+      s.bind(${port}, '::', () => console.log('ready'));`;
     const child = spawn('ip', ['netns', 'exec', this.name(short), process.execPath, '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -94,12 +109,12 @@ export class TestNode implements Disposable {
   }
 
   /** Sends a datagram and returns the answer, or `timeout`. */
-  async probe(short: string, address: string, port: number, payload = 'x', source = '0.0.0.0'): Promise<string> {
+  async probe(short: string, address: string, port: number, payload = 'x', source = ''): Promise<string> {
     const script = `
-      const s = require('node:dgram').createSocket('udp4');
+      const s = require('node:dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}');
       s.on('message', (m) => { console.log(String(m)); process.exit(0); });
       s.on('error', (e) => { console.log(e.code); process.exit(0); });
-      s.bind(0, '${source}', () => s.send('${payload}', ${port}, '${address}'));
+      s.bind({ port: 0${source === '' ? '' : `, address: '${source}'`} }, () => s.send('${payload}', ${port}, '${address}'));
       setTimeout(() => { console.log('timeout'); process.exit(0); }, 700);`;
     const child = spawn('ip', ['netns', 'exec', this.name(short), process.execPath, '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -113,7 +128,7 @@ export class TestNode implements Disposable {
   /** One socket that stays open: each call sends a datagram by it and returns the answer, or `timeout`. */
   converse(short: string, address: string, port: number): () => Promise<string> {
     const script = `
-      const s = require('node:dgram').createSocket('udp4');
+      const s = require('node:dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}');
       let timer;
       s.on('message', (m) => { clearTimeout(timer); console.log(String(m)); });
       process.stdin.on('data', () => {
@@ -145,10 +160,12 @@ export class TestNode implements Disposable {
     this.#wire('outside', 'eth0', 'fabric', 'out');
     this.ip('node', `link set eth0 address ${PRIMARY_MAC}`);
     this.ip('node', `link set eth1 address ${SECONDARY_MAC}`);
+    this.ip('node', 'link set eth0 addrgenmode none');
     this.ip('node', 'link set lo up');
     this.ip('node', `addr add ${PRIMARY_ADDRESS}/24 dev eth0`);
     this.ip('node', 'link set eth0 up');
     this.ip('node', 'route add default via 10.0.0.1');
+    this.ip('fabric', 'link set lo up');
     this.ip('fabric', 'addr add 10.0.0.1/24 dev f0');
     this.ip('fabric', 'addr add 10.0.1.1/24 dev f1');
     this.ip('fabric', 'addr add 198.51.100.1/24 dev out');
@@ -162,6 +179,27 @@ export class TestNode implements Disposable {
       '-c',
       'echo 1 >/proc/sys/net/ipv4/ip_forward; for l in f0 f1; do echo 1 >/proc/sys/net/ipv4/conf/$l/rp_filter; done',
     );
+    this.#buildIpv6();
+  }
+
+  /** The fabric routes IPv6 and drops what comes from the wrong ENI, as EC2's source check does. */
+  #buildIpv6(): void {
+    this.ip('node', `addr add ${PRIMARY_IPV6}/128 dev eth0 nodad`);
+    this.ip('node', `addr add ${PRIMARY_LINK_LOCAL}/64 dev eth0 nodad`);
+    this.ip('node', `route add default via ${IPV6_GATEWAY} dev eth0 proto ra`);
+    for (const link of ['f0', 'f1']) this.ip('fabric', `addr add ${IPV6_GATEWAY}/64 dev ${link} nodad`);
+    this.ip('fabric', `addr add ${FABRIC_IPV6}/128 dev lo`);
+    this.ip('fabric', `neigh add ${PRIMARY_LINK_LOCAL} lladdr ${PRIMARY_MAC} dev f0 nud permanent`);
+    this.ip('fabric', `neigh add ${SECONDARY_LINK_LOCAL} lladdr ${SECONDARY_MAC} dev f1 nud permanent`);
+    this.assign(PRIMARY_IPV6, 'primary');
+    this.ip('fabric', 'addr add 2001:db8:ffff::1/64 dev out nodad');
+    // From where it looks for the outside host; the kernel's own address is good after a second only.
+    this.ip('fabric', 'addr add fe80::1/64 dev out nodad');
+    this.ip('outside', `addr add ${OUTSIDE_IPV6}/64 dev eth0 nodad`);
+    this.ip('outside', 'route add default via 2001:db8:ffff::1 dev eth0');
+    this.exec('fabric', 'sh', '-c', 'echo 1 >/proc/sys/net/ipv6/conf/all/forwarding');
+    const check = 'type filter hook prerouting priority raw; iifname { "f0", "f1" } ip6 saddr != fe80::/10';
+    this.exec('fabric', 'nft', `table inet check { chain pre { ${check} fib saddr . iif oif missing drop; }; }`);
   }
 
   #wire(left: string, leftLink: string, right: string, rightLink: string): void {

@@ -1,13 +1,13 @@
 /** Addresses: linux/if_addr.h, struct ifaddrmsg {u8 family, u8 prefixLength, u8 flags, u8 scope, u32 index}. Pure. */
-import { ipv4Bytes, ipv4Text } from '../../ipv4.ts';
+import { addressBytes, addressFamily, addressText, familyOf } from '../../ip.ts';
 import { attribute, decodeAttributes, readU32, readU8, u32Attribute, u8Attribute } from '../attributes.ts';
-import { AF_INET, IFA, NLM_F, RTM } from '../constants.ts';
+import { IFA, NLM_F, RTM } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
 
 const HEADER_LENGTH = 8;
 
-/** An IPv4 address on a link. */
+/** An address on a link. */
 export interface LinkAddress {
   readonly index: number;
   readonly address: string;
@@ -22,15 +22,17 @@ export interface LinkAddress {
 
 function encode(address: LinkAddress): Buffer {
   const header = Buffer.alloc(HEADER_LENGTH);
-  header.writeUInt8(AF_INET, 0);
+  header.writeUInt8(addressFamily(familyOf(address.address)), 0);
   header.writeUInt8(address.prefixLength, 1);
+  // Flags of more than eight bits have an attribute, which then counts alone.
+  if (address.flags <= 0xff) header.writeUInt8(address.flags, 2);
   header.writeUInt8(address.scope, 3);
   header.writeUInt32LE(address.index, 4);
-  const bytes = ipv4Bytes(address.address);
+  const bytes = addressBytes(address.address);
   return Buffer.concat([
     header,
     attribute(IFA.local, bytes),
-    ...(address.flags === 0 ? [] : [u32Attribute(IFA.flags, address.flags)]),
+    ...(address.flags <= 0xff ? [] : [u32Attribute(IFA.flags, address.flags)]),
     attribute(IFA.address, bytes),
     ...(address.protocol === 0 ? [] : [u8Attribute(IFA.protocol, address.protocol)]),
   ]);
@@ -55,10 +57,9 @@ export function deleteAddress(address: LinkAddress): NetlinkRequest {
   return { type: RTM.delAddress, flags: 0, body, what, tolerate: ['EADDRNOTAVAIL', 'ENODEV'] };
 }
 
-/** Asks for all IPv4 addresses of a link, or of all links with index 0. */
+/** Asks for all addresses, of every family, of a link, or of all links with index 0. */
 export function dumpAddresses(index: number): NetlinkRequest {
   const header = Buffer.alloc(HEADER_LENGTH);
-  header.writeUInt8(AF_INET, 0);
   header.writeUInt32LE(index, 4);
   return { type: RTM.getAddress, flags: 0, body: header, what: 'addr show', tolerate: ['ENODEV'] };
 }
@@ -69,7 +70,7 @@ export function decodeAddress(body: Buffer): LinkAddress {
   const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
   return {
     index: body.readUInt32LE(4),
-    address: ipv4Text(attributes.get(IFA.local) ?? attributes.get(IFA.address) ?? Buffer.alloc(4)),
+    address: addressText(attributes.get(IFA.local) ?? attributes.get(IFA.address) ?? Buffer.alloc(4)),
     prefixLength: body.readUInt8(1),
     flags: readU32(attributes, IFA.flags) ?? body.readUInt8(2),
     scope: body.readUInt8(3),

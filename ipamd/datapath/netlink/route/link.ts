@@ -8,14 +8,20 @@ import {
   readU32,
   textAttribute,
   u32Attribute,
+  u8Attribute,
 } from '../attributes.ts';
 import {
   AF_INET,
+  AF_INET6,
   IFF_UP,
   IFLA,
   IFLA_INET_CONF,
+  IFLA_INET6_ADDR_GEN_MODE,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
+  IFLA_VLAN_ID,
+  IN6_ADDR_GEN_MODE_NONE,
+  IPV4_DEVCONF_ROUTE_LOCALNET,
   IPV4_DEVCONF_RP_FILTER,
   NLM_F,
   RTEXT_FILTER_SKIP_STATS,
@@ -41,6 +47,10 @@ export interface Link {
   /** Driver kind: veth, vlan, ...; undefined for hardware. */
   readonly kind: string | undefined;
   readonly rpFilter: number | undefined;
+  /** net.ipv4.conf.<link>.route_localnet. */
+  readonly routeLocalnet?: number | undefined;
+  /** Of a VLAN link alone: the index of the link below, and its number there. */
+  readonly vlan?: { readonly parent: number; readonly id: number } | undefined;
 }
 
 /** One end of a veth pair that is to be made. */
@@ -69,9 +79,11 @@ export interface LinkChange {
   readonly alias?: string;
   /** net.ipv4.conf.<link>.rp_filter: 0 off, 1 strict, 2 loose. */
   readonly rpFilter?: 0 | 1 | 2;
+  readonly mac?: string;
 }
 
-function header(index: number, flags = 0, change = 0): Buffer {
+/** struct ifinfomsg. */
+export function linkHeader(index: number, flags = 0, change = 0): Buffer {
   const bytes = Buffer.alloc(HEADER_LENGTH);
   bytes.writeInt32LE(index, 4);
   bytes.writeUInt32LE(flags, 8);
@@ -102,13 +114,13 @@ function endAttributes(end: VethEnd, mtu: number): readonly Buffer[] {
 /** Makes a pair with its far end already in the other namespace; moving it there later would cost 15 ms. */
 export function createVeth(pair: VethPair): NetlinkRequest {
   const peer = Buffer.concat([
-    header(pair.there.index),
+    linkHeader(pair.there.index),
     ...endAttributes(pair.there, pair.mtu),
     u32Attribute(IFLA.netNamespaceFd, pair.thereNetnsFd),
     textAttribute(IFLA.name, pair.there.name),
   ]);
   const body = Buffer.concat([
-    header(pair.here.index, IFF_UP, IFF_UP),
+    linkHeader(pair.here.index, IFF_UP, IFF_UP),
     ...endAttributes(pair.here, pair.mtu),
     u32Attribute(IFLA.group, pair.group),
     textAttribute(IFLA.name, pair.here.name),
@@ -125,11 +137,12 @@ export function createVeth(pair: VethPair): NetlinkRequest {
 export function changeLink(index: number, change: LinkChange, label: string): NetlinkRequest {
   const flags = change.up === true ? IFF_UP : 0;
   const body = Buffer.concat([
-    header(index, flags, change.up === undefined ? 0 : IFF_UP),
+    linkHeader(index, flags, change.up === undefined ? 0 : IFF_UP),
     ...(change.mtu === undefined ? [] : [u32Attribute(IFLA.mtu, change.mtu)]),
     ...(change.group === undefined ? [] : [u32Attribute(IFLA.group, change.group)]),
     ...(change.alias === undefined ? [] : [attribute(IFLA.alias, Buffer.from(change.alias))]),
     ...(change.rpFilter === undefined ? [] : [rpFilterAttribute(change.rpFilter)]),
+    ...(change.mac === undefined ? [] : [attribute(IFLA.address, macBytes(change.mac))]),
   ]);
   return { type: RTM.newLink, flags: 0, body, what: `link set ${label} ${JSON.stringify(change)}` };
 }
@@ -139,16 +152,30 @@ function rpFilterAttribute(value: number): Buffer {
   return nestedAttribute(IFLA.addressFamilySpec, [nestedAttribute(AF_INET, [setting])]);
 }
 
+/**
+ * Keeps the kernel from giving the link an IPv6 link-local address; to be sent before the link comes up. A kernel without
+ * IPv6, or a link whose MTU is too small for it, has nothing to keep from.
+ */
+export function withoutLinkLocalAddress(index: number, label: string): NetlinkRequest {
+  const mode = u8Attribute(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+  const body = Buffer.concat([
+    linkHeader(index),
+    plainNestedAttribute(IFLA.addressFamilySpec, [plainNestedAttribute(AF_INET6, [mode])]),
+  ]);
+  const what = `link set ${label} addrgenmode none`;
+  return { type: RTM.newLink, flags: 0, body, what, tolerate: ['EAFNOSUPPORT'] };
+}
+
 /** Removes all links of a group at once: one wait for RCU however many there are. */
 export function deleteLinkGroup(group: number): NetlinkRequest {
-  const body = Buffer.concat([header(0), u32Attribute(IFLA.group, group)]);
+  const body = Buffer.concat([linkHeader(0), u32Attribute(IFLA.group, group)]);
   return { type: RTM.delLink, flags: 0, body, what: `link delete group ${group}`, tolerate: ['ENODEV'] };
 }
 
 /** Asks for one link; no answer if there is none of that name. */
 export function getLinkByName(name: string): NetlinkRequest {
   const body = Buffer.concat([
-    header(0),
+    linkHeader(0),
     u32Attribute(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS),
     textAttribute(IFLA.name, name),
   ]);
@@ -157,7 +184,7 @@ export function getLinkByName(name: string): NetlinkRequest {
 
 /** Asks for all links. */
 export function dumpLinks(): NetlinkRequest {
-  const body = Buffer.concat([header(0), u32Attribute(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS)]);
+  const body = Buffer.concat([linkHeader(0), u32Attribute(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS)]);
   return { type: RTM.getLink, flags: 0, body, what: 'link show' };
 }
 
@@ -167,6 +194,7 @@ export function decodeLink(body: Buffer): Link {
   const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
   const permanent = attributes.get(IFLA.permanentAddress);
   const info = attributes.get(IFLA.linkInfo);
+  const vlan = decodeVlan(readU32(attributes, IFLA.link) ?? 0, info);
   return {
     index: body.readInt32LE(4),
     name: readText(attributes, IFLA.name) ?? '',
@@ -177,14 +205,24 @@ export function decodeLink(body: Buffer): Link {
     group: readU32(attributes, IFLA.group) ?? 0,
     alias: readText(attributes, IFLA.alias) ?? '',
     kind: info === undefined ? undefined : readText(decodeAttributes(info), IFLA_INFO_KIND),
-    rpFilter: decodeRpFilter(attributes.get(IFLA.addressFamilySpec)),
+    rpFilter: decodeSetting(attributes.get(IFLA.addressFamilySpec), IPV4_DEVCONF_RP_FILTER),
+    routeLocalnet: decodeSetting(attributes.get(IFLA.addressFamilySpec), IPV4_DEVCONF_ROUTE_LOCALNET),
+    ...(vlan === undefined ? {} : { vlan }),
   };
 }
 
 /** When the kernel tells, IFLA_INET_CONF is an array of u32, the entry of index n at place n - 1. */
-function decodeRpFilter(spec: Buffer | undefined): number | undefined {
+function decodeSetting(spec: Buffer | undefined, number: number): number | undefined {
   const inet = spec === undefined ? undefined : decodeAttributes(spec).get(AF_INET);
   const settings = inet === undefined ? undefined : decodeAttributes(inet).get(IFLA_INET_CONF);
-  const offset = 4 * (IPV4_DEVCONF_RP_FILTER - 1);
+  const offset = 4 * (number - 1);
   return settings === undefined || settings.length < offset + 4 ? undefined : settings.readUInt32LE(offset);
+}
+
+/** The number is a u16 in host order; every kind has data of its own under the same attribute. */
+function decodeVlan(parent: number, info: Buffer | undefined): Link['vlan'] {
+  const fields = info === undefined ? undefined : decodeAttributes(info);
+  if (fields === undefined || readText(fields, IFLA_INFO_KIND) !== 'vlan') return undefined;
+  const id = decodeAttributes(fields.get(IFLA_INFO_DATA) ?? Buffer.alloc(0)).get(IFLA_VLAN_ID);
+  return id === undefined || id.length < 2 ? undefined : { parent, id: id.readUInt16LE(0) };
 }

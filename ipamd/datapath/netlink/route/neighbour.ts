@@ -1,14 +1,14 @@
 /** Neighbours: linux/neighbour.h, struct ndmsg {u8 family, pad[3], i32 index, u16 state, u8 flags, u8 type}. Pure. */
-import { ipv4Bytes, ipv4Text } from '../../ipv4.ts';
+import { addressBytes, addressFamily, addressText, familyOf } from '../../ip.ts';
 import { attribute, decodeAttributes } from '../attributes.ts';
-import { AF_INET, NDA, NLM_F, NUD_PERMANENT, RTM } from '../constants.ts';
+import { NDA, NLM_F, NUD_PERMANENT, RTM } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
 import { macBytes, macText } from './link.ts';
 
 const HEADER_LENGTH = 12;
 
-/** An IPv4 neighbour. */
+/** A neighbour. */
 export interface Neighbour {
   readonly index: number;
   readonly address: string;
@@ -16,19 +16,19 @@ export interface Neighbour {
   readonly permanent: boolean;
 }
 
-function header(index: number, state: number): Buffer {
+function header(family: number, index: number, state: number): Buffer {
   const bytes = Buffer.alloc(HEADER_LENGTH);
-  bytes.writeUInt8(AF_INET, 0);
+  bytes.writeUInt8(family, 0);
   bytes.writeInt32LE(index, 4);
   bytes.writeUInt16LE(state, 8);
   return bytes;
 }
 
-/** A permanent entry: no ARP is needed, and none can change it. */
+/** A permanent entry: neither ARP nor neighbour discovery is needed, and neither can change it. */
 export function replaceNeighbour(index: number, address: string, mac: string): NetlinkRequest {
   const body = Buffer.concat([
-    header(index, NUD_PERMANENT),
-    attribute(NDA.destination, ipv4Bytes(address)),
+    header(addressFamily(familyOf(address)), index, NUD_PERMANENT),
+    attribute(NDA.destination, addressBytes(address)),
     attribute(NDA.linkAddress, macBytes(mac)),
   ]);
   const what = `neigh replace ${address} lladdr ${mac} dev #${index}`;
@@ -37,7 +37,10 @@ export function replaceNeighbour(index: number, address: string, mac: string): N
 
 /** Removes an entry; absence is fine. */
 export function deleteNeighbour(index: number, address: string): NetlinkRequest {
-  const body = Buffer.concat([header(index, 0), attribute(NDA.destination, ipv4Bytes(address))]);
+  const body = Buffer.concat([
+    header(addressFamily(familyOf(address)), index, 0),
+    attribute(NDA.destination, addressBytes(address)),
+  ]);
   return {
     type: RTM.delNeighbour,
     flags: 0,
@@ -47,9 +50,9 @@ export function deleteNeighbour(index: number, address: string): NetlinkRequest 
   };
 }
 
-/** Asks for all IPv4 neighbours. */
+/** Asks for all neighbours of every family. */
 export function dumpNeighbours(): NetlinkRequest {
-  return { type: RTM.getNeighbour, flags: 0, body: header(0, 0), what: 'neigh show' };
+  return { type: RTM.getNeighbour, flags: 0, body: header(0, 0, 0), what: 'neigh show' };
 }
 
 /** Reads the body of RTM_NEWNEIGH. Throws `NetlinkDecodeError`. */
@@ -58,7 +61,7 @@ export function decodeNeighbour(body: Buffer): Neighbour {
   const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
   return {
     index: body.readInt32LE(4),
-    address: ipv4Text(attributes.get(NDA.destination) ?? Buffer.alloc(4)),
+    address: addressText(attributes.get(NDA.destination) ?? Buffer.alloc(4)),
     mac: macText(attributes.get(NDA.linkAddress) ?? Buffer.alloc(0)),
     permanent: (body.readUInt16LE(8) & NUD_PERMANENT) !== 0,
   };

@@ -1,9 +1,10 @@
 /** Messages held to the bytes that iproute2 6.1 sends, recorded with `strace -e trace=sendmsg -e write=3 ip ...`. */
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { canonicalAddress, familyOf, hostPrefixLength } from '../../ip.ts';
 import { encodeRequest, type NetlinkRequest } from '../message.ts';
 import { addAddress, decodeAddress } from './address.ts';
-import { createVeth, decodeLink } from './link.ts';
+import { createVeth, decodeLink, withoutLinkLocalAddress } from './link.ts';
 import { decodeNeighbour, replaceNeighbour } from './neighbour.ts';
 import { decodeRoute, replaceRoute } from './route.ts';
 import { addRule, decodeRule } from './rule.ts';
@@ -12,7 +13,7 @@ import { addRule, decodeRule } from './rule.ts';
 const golden: readonly (readonly [command: string, request: NetlinkRequest, hex: string])[] = [
   [
     'ip rule add priority 1536 fwmark 0x1/0x7f lookup 2 protocol 87',
-    addRule({ priority: 1536, table: 2, protocol: 87, mark: { value: 1, mask: 0x7f } }),
+    addRule({ family: 'ipv4', priority: 1536, table: 2, protocol: 87, mark: { value: 1, mask: 0x7f } }),
     `3c000000 20000506 00000000 00000000 02000000 02000001 00000000 08000600 00060000
      08000a00 01000000 08001000 7f000000 05001500 57000000`,
   ],
@@ -31,6 +32,62 @@ const golden: readonly (readonly [command: string, request: NetlinkRequest, hex:
     'ip neigh replace 10.0.1.7 lladdr 02:aa:bb:cc:dd:ee dev vA nud permanent',
     replaceNeighbour(3, '10.0.1.7', '02:aa:bb:cc:dd:ee'),
     `30000000 1c000505 00000000 00000000 02000000 03000000 80000000 08000100 0a000107 0a000200 02aabbcc ddee0000`,
+  ],
+  [
+    'ip -6 rule add priority 1536 fwmark 0x1/0x7f lookup 2 protocol 87',
+    addRule({ family: 'ipv6', priority: 1536, table: 2, protocol: 87, mark: { value: 1, mask: 0x7f } }),
+    `3c000000 20000506 00000000 00000000 0a000000 02000001 00000000 08000600 00060000 08000a00 01000000 08001000
+     7f000000 05001500 57000000`,
+  ],
+  [
+    'ip -6 rule add priority 32765 from 2600:1f13::7 lookup 2 protocol 87',
+    addRule({ family: 'ipv6', priority: 32765, table: 2, protocol: 87, source: '2600:1f13::7' }),
+    `40000000 20000506 00000000 00000000 0a008000 02000001 00000000 08000600 fd7f0000 14000200 26001f13 00000000
+     00000000 00000007 05001500 57000000`,
+  ],
+  [
+    // iproute2 has a scope for IPv6 routes too; the kernel reads none.
+    'ip route replace 2600:1f13::7/128 dev vA table 8787 proto 87',
+    replaceRoute({ destination: '2600:1f13::7', prefixLength: 128, table: 8787, protocol: 87, scope: 0, link: 3 }),
+    `40000000 18000505 00000000 00000000 0a800000 00570001 00000000 14000100 26001f13 00000000 00000000 00000007
+     08000f00 53220000 08000400 03000000`,
+  ],
+  [
+    'ip -6 route replace 2001:db8::/32 via fe80:ec2::1 dev vA table 10201 proto 87',
+    replaceRoute({
+      destination: '2001:db8::',
+      prefixLength: 32,
+      table: 10201,
+      protocol: 87,
+      scope: 0,
+      link: 3,
+      gateway: 'fe80:ec2::1',
+    }),
+    `54000000 18000505 00000000 00000000 0a200000 00570001 00000000 14000100 20010db8 00000000 00000000 00000000
+     14000500 fe800ec2 00000000 00000000 00000001 08000f00 d9270000 08000400 03000000`,
+  ],
+  [
+    'ip addr add 2600:1f13::8/128 dev vA nodad',
+    addAddress({ index: 3, address: '2600:1f13::8', prefixLength: 128, flags: 2, scope: 0, protocol: 0 }),
+    `40000000 14000506 00000000 00000000 0a800200 03000000 14000200 26001f13 00000000 00000000 00000008 14000100
+     26001f13 00000000 00000000 00000008`,
+  ],
+  [
+    'ip addr add 2600:1f13::9/128 dev vA nodad noprefixroute',
+    addAddress({ index: 3, address: '2600:1f13::9', prefixLength: 128, flags: 0x202, scope: 0, protocol: 0 }),
+    `48000000 14000506 00000000 00000000 0a800000 03000000 14000200 26001f13 00000000 00000000 00000009 08000800
+     02020000 14000100 26001f13 00000000 00000000 00000009`,
+  ],
+  [
+    'ip neigh replace 2600:1f13::7 lladdr 02:aa:bb:cc:dd:ee dev vA nud permanent',
+    replaceNeighbour(3, '2600:1f13::7', '02:aa:bb:cc:dd:ee'),
+    `3c000000 1c000505 00000000 00000000 0a000000 03000000 80000000 14000100 26001f13 00000000 00000000 00000007
+     0a000200 02aabbcc ddee0000`,
+  ],
+  [
+    'ip link set dev vA addrgenmode none',
+    withoutLinkLocalAddress(3, 'vA'),
+    `30000000 10000500 00000000 00000000 00000000 03000000 00000000 00000000 10001a00 0c000a00 05000800 01000000`,
   ],
 ];
 
@@ -73,13 +130,18 @@ describe('bytes as iproute2 sends them', () => {
 describe('decoding', () => {
   it('reads back what was encoded', () => {
     const octet = fc.integer({ min: 0, max: 255 });
-    const address = fc.tuple(octet, octet, octet, octet).map((bytes) => bytes.join('.'));
+    const pair = fc.oneof(
+      fc.tuple(fc.ipV4(), fc.ipV4()),
+      fc.tuple(fc.ipV6(), fc.ipV6()).map(([one, other]) => [canonicalAddress(one), canonicalAddress(other)] as const),
+    );
     const u31 = fc.integer({ min: 1, max: 0x7fffffff });
     fc.assert(
-      fc.property(address, address, u31, u31, octet, (destination, gateway, table, link, protocol) => {
+      fc.property(pair, u31, u31, octet, ([destination, gateway], table, link, protocol) => {
+        const family = familyOf(destination);
+        const prefixLength = hostPrefixLength(family);
         const route = {
           destination,
-          prefixLength: 32,
+          prefixLength,
           table,
           protocol,
           scope: 0,
@@ -89,7 +151,14 @@ describe('decoding', () => {
           onlink: true,
         };
         expect(decodeRoute(Buffer.from(replaceRoute(route).body))).toEqual(route);
-        const rule = { priority: link, table, protocol, source: gateway, mark: { value: table, mask: 0xffffffff } };
+        const rule = {
+          family,
+          priority: link,
+          table,
+          protocol,
+          source: gateway,
+          mark: { value: table, mask: 0xffffffff },
+        };
         expect(decodeRule(Buffer.from(addRule(rule).body))).toEqual(rule);
         const own = { index: link, address: destination, prefixLength: 20, flags: 0x200, scope: 0, protocol };
         expect(decodeAddress(Buffer.from(addAddress(own).body))).toEqual(own);

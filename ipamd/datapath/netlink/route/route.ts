@@ -2,21 +2,22 @@
  * Routes: linux/rtnetlink.h, struct rtmsg {u8 family, dstLength, srcLength, tos, table, protocol, scope, type, u32 flags}.
  * Pure. A table above 255 is given in RTA_TABLE only.
  */
-import { ipv4Bytes, ipv4Text } from '../../ipv4.ts';
+import { addressBytes, addressFamily, addressText, anyAddress, familyOf, familyOfNumber } from '../../ip.ts';
 import { attribute, decodeAttributes, readU32, u32Attribute } from '../attributes.ts';
-import { AF_INET, NLM_F, RTA, RTM, RTN_UNICAST, RTNH_F_ONLINK } from '../constants.ts';
+import { NLM_F, RTA, RTM, RTN_UNICAST, RTNH_F_ONLINK } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
 
 const HEADER_LENGTH = 12;
 
-/** A unicast IPv4 route. */
+/** A unicast route; its family is that of its destination. */
 export interface Route {
-  /** `0.0.0.0` with length 0 is the default route. */
+  /** `0.0.0.0` or `::` with length 0 is the default route. */
   readonly destination: string;
   readonly prefixLength: number;
   readonly table: number;
   readonly protocol: number;
+  /** RT_SCOPE_*; routes of IPv6 have none, the kernel shows 0. */
   readonly scope: number;
   /** Interface index; 0 if the route has none. */
   readonly link: number;
@@ -26,29 +27,24 @@ export interface Route {
   readonly onlink?: boolean;
 }
 
-function header(route: Pick<Route, 'prefixLength' | 'table' | 'protocol' | 'scope' | 'onlink'>, type: number): Buffer {
+type Head = Pick<Route, 'prefixLength' | 'table' | 'protocol' | 'scope' | 'onlink'>;
+
+function header(family: number, route: Head, type: number): Buffer {
   const bytes = Buffer.alloc(HEADER_LENGTH);
-  bytes.set([
-    AF_INET,
-    route.prefixLength,
-    0,
-    0,
-    route.table < 256 ? route.table : 0,
-    route.protocol,
-    route.scope,
-    type,
-  ]);
+  bytes.set([family, route.prefixLength, 0, 0, route.table < 256 ? route.table : 0, route.protocol, route.scope, type]);
   bytes.writeUInt32LE(route.onlink === true ? RTNH_F_ONLINK : 0, 8);
   return bytes;
 }
 
 function encode(route: Route): Buffer {
   return Buffer.concat([
-    header(route, RTN_UNICAST),
-    ...(route.prefixLength === 0 ? [] : [attribute(RTA.destination, ipv4Bytes(route.destination))]),
+    header(addressFamily(familyOf(route.destination)), route, RTN_UNICAST),
+    ...(route.prefixLength === 0 ? [] : [attribute(RTA.destination, addressBytes(route.destination))]),
+    ...(route.gateway === undefined ? [] : [attribute(RTA.gateway, addressBytes(route.gateway))]),
     u32Attribute(RTA.table, route.table),
-    ...(route.gateway === undefined ? [] : [attribute(RTA.gateway, ipv4Bytes(route.gateway))]),
-    ...(route.preferredSource === undefined ? [] : [attribute(RTA.preferredSource, ipv4Bytes(route.preferredSource))]),
+    ...(route.preferredSource === undefined
+      ? []
+      : [attribute(RTA.preferredSource, addressBytes(route.preferredSource))]),
     ...(route.link === 0 ? [] : [u32Attribute(RTA.outInterface, route.link)]),
   ]);
 }
@@ -82,9 +78,9 @@ export function deleteRoute(route: Route): NetlinkRequest {
   };
 }
 
-/** Asks for the IPv4 routes of one protocol number; table 0: of all tables. A table that does not exist has none. */
+/** Asks for the routes, of every family, of one protocol number; table 0: of all tables. A table that does not exist has none. */
 export function dumpRoutes(protocol: number, table: number): NetlinkRequest {
-  const bytes = header({ prefixLength: 0, table: 0, protocol, scope: 0 }, 0);
+  const bytes = header(0, { prefixLength: 0, table: 0, protocol, scope: 0 }, 0);
   const body = table === 0 ? bytes : Buffer.concat([bytes, u32Attribute(RTA.table, table)]);
   return {
     type: RTM.getRoute,
@@ -99,17 +95,18 @@ export function dumpRoutes(protocol: number, table: number): NetlinkRequest {
 export function decodeRoute(body: Buffer): Route {
   if (body.length < HEADER_LENGTH) throw new NetlinkDecodeError(`route message of ${body.length} bytes`);
   const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
+  const destination = attributes.get(RTA.destination);
   const gateway = attributes.get(RTA.gateway);
   const source = attributes.get(RTA.preferredSource);
   return {
-    destination: ipv4Text(attributes.get(RTA.destination) ?? Buffer.alloc(4)),
+    destination: destination === undefined ? anyAddress(familyOfNumber(body[0]) ?? 'ipv4') : addressText(destination),
     prefixLength: body.readUInt8(1),
     table: readU32(attributes, RTA.table) ?? body.readUInt8(4),
     protocol: body.readUInt8(5),
     scope: body.readUInt8(6),
     link: readU32(attributes, RTA.outInterface) ?? 0,
-    gateway: gateway === undefined ? undefined : ipv4Text(gateway),
-    preferredSource: source === undefined ? undefined : ipv4Text(source),
+    gateway: gateway === undefined ? undefined : addressText(gateway),
+    preferredSource: source === undefined ? undefined : addressText(source),
     onlink: (body.readUInt32LE(8) & RTNH_F_ONLINK) !== 0,
   };
 }
