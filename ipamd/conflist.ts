@@ -5,8 +5,6 @@ import { join } from 'node:path';
 export interface ConflistOptions {
   readonly socketPath: string;
   readonly spoolDirectory: string;
-  /** containerd 1.x refuses results of 1.1.0, so 1.0.0 is the default. */
-  readonly cniVersion?: string;
   /** Name of the binary in the runtime's plugin directory. */
   readonly type?: string;
 }
@@ -14,13 +12,15 @@ export interface ConflistOptions {
 export const NETWORK_NAME = 'wellspring';
 export const CONFLIST_FILE = '10-wellspring.conflist';
 
-export function conflist({
-  socketPath,
-  spoolDirectory,
-  cniVersion = '1.0.0',
-  type = 'wellspring-cni',
-}: ConflistOptions): object {
-  return { cniVersion, name: NETWORK_NAME, plugins: [{ type, socketPath, spoolDirectory }] };
+/**
+ * The runtime chooses the version: libraries of 1.1 and later take the highest of `cniVersions` that they speak, so containerd 2
+ * asks for STATUS; earlier ones know `cniVersion` alone, and containerd 1 would refuse a result of 1.1.0. Whoever adds a plugin
+ * to the list that does not speak 1.1.0 takes it out of `cniVersions`.
+ */
+export function conflist({ socketPath, spoolDirectory, type = 'wellspring-cni' }: ConflistOptions): object {
+  const capabilities = { portMappings: true, bandwidth: true, 'io.kubernetes.cri.pod-annotations': true };
+  const plugins = [{ type, capabilities, socketPath, spoolDirectory }];
+  return { cniVersion: '1.0.0', cniVersions: ['1.0.0', '1.1.0'], name: NETWORK_NAME, plugins };
 }
 
 /** In place at once or not at all: runtimes read the directory whenever it changes. */

@@ -1,47 +1,41 @@
 /**
- * The composition of the daemon: wires the rooms and knows the order of start and stop. No decisions are made here.
- *
- * Start: journal and kernel first, so that a restarted daemon serves before the cloud has answered; a node that the
- * journal does not know (first start, reboot) is identified from metadata and described once.
+ * The daemon: the core (core.ts) with its edges, which are claims, journal files, the cloud, the kernel, sockets, spool
+ * and endpoints; and the order in which they start and stop. No decisions are made here.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { InstanceMetadata } from '#cloud/provider.ts';
-import { attachmentKey } from '#warm-pool/ledger.ts';
-import type { WarmTargets } from '#warm-pool/model.ts';
-import { isManaged, networkInterfaceTags } from '#cloud/aws/tags.ts';
+import { systemClock } from '#cloud/decorate/clock.ts';
+import { createMetadataProvider } from '#cloud/aws/metadata-provider.ts';
+import { createNetworkMetadata } from '#cloud/aws/network-metadata.ts';
+import type { CloudProvider, InstanceIdentity, InstanceMetadata, NetworkMetadata } from '#cloud/provider.ts';
+import type { ObservedCall } from '#cloud/decorate/metrics.ts';
 import { CloudStack } from './cloud-stack.ts';
+import { attachedPods } from './cards/pod-interfaces.ts';
+import { withMaxPods } from '#warm-pool/ledger-limits.ts';
 import type { Config } from './config/config.ts';
+import { type Core, startCore } from './core.ts';
 import { conntrackOf } from './datapath/conntrack.ts';
 import { createKernelDatapath } from './datapath/kernel-datapath.ts';
-import type { ExecuteContext } from './execute/context.ts';
-import { createExecutor } from './execute/execute.ts';
-import { CoolDownWatch } from './execute/cool-down-watch.ts';
-import { OwnWrites, withOwnWrites } from './execute/remember-writes.ts';
-import { SecondLooks } from './execute/second-looks.ts';
-import { type LeakOutcome, LeakSweep } from './execute/leak-sweep.ts';
-import { Leftovers } from './execute/leftovers.ts';
-import { SubnetWatch } from './execute/subnet-watch.ts';
+import { openCluster } from './kubernetes/cluster.ts';
+import type { ClusterView } from './kubernetes/cluster-view.ts';
+import type { ClusterSource } from './kubernetes/source.ts';
+import { prepareForGrowth } from './growth-ahead.ts';
+import { giveMemoryBack } from './memory/give-back.ts';
+import { MemoryRest } from './memory/memory-rest.ts';
+import { provisioningDisabledBy, withoutWrites } from './execute/placement.ts';
 import { createMetrics, type Metrics, NO_FIGURES } from './observe/metrics.ts';
+import { DriftWatch } from './observe/drift.ts';
 import { HttpEndpoint } from './observe/http.ts';
 import { introspectionRoutes } from './observe/introspection.ts';
 import { healthRoutes } from './observe/health.ts';
 import type { Log } from './observe/log.ts';
-import { Pool } from './pool.ts';
-import { Reconciler } from './reconciler.ts';
-import { AttachmentLocks } from './server/attachment-locks.ts';
+import type { Pool } from './pool.ts';
 import { claim } from './server/claim.ts';
-import { createDispatcher } from './server/dispatch.ts';
-import type { HandlerContext } from './server/handlers/context.ts';
 import { SocketServer } from './server/socket-server.ts';
 import { toWireError } from './server/to-cni-error.ts';
-import type { Node } from './start/discover.ts';
-import { type ProviderOf, restore, setUpKernel, storeRecovery } from './start/restore.ts';
+import { peerNode } from './start/peer-pods.ts';
 import { Spool } from './start/spool.ts';
-import { createSubnetCache } from './start/subnets.ts';
-import { compareWithCloud, type Synchronisation } from './start/synchronise.ts';
-import { openJournal } from './store/journal.ts';
-import { JOURNAL_VERSION } from './store/records.ts';
+import { journalFiles } from './store/journal-files.ts';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -49,8 +43,12 @@ export interface DaemonOptions {
   readonly log: Log;
   readonly bootId: string;
   readonly version: string;
+  /** Where the API server is; undefined: there is none. */
+  readonly clusterSource?: ClusterSource | undefined;
   /** Ends a start that waits for the cloud. */
   readonly signal: AbortSignal;
+  /** What decisions of the pool go by; absent: what `clusterSource` says. */
+  readonly clusterView?: ClusterView;
 }
 
 export interface Daemon {
@@ -58,193 +56,130 @@ export interface Daemon {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-const now = () => Date.now();
+const now = () => systemClock.wallTime();
+
+/** EC2, or what of it may be used. */
+function providerFor(
+  config: Config,
+  identity: InstanceIdentity,
+  network: NetworkMetadata,
+  cloud: CloudStack,
+): CloudProvider {
+  if (config.imdsOnly) return createMetadataProvider(network, identity);
+  const setting = provisioningDisabledBy(config);
+  return setting === undefined ? cloud.provider(identity) : withoutWrites(cloud.provider(identity), setting);
+}
 
 /** Serving when it resolves. What was opened on the way is closed again when it rejects. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, log, bootId, version, signal } = options;
+  const { config, log, metadata, version } = options;
   await using stack = new AsyncDisposableStack();
   const { socketPath, stateDirectory } = config;
   stack.use(await claim(`${socketPath}.claim`, `another daemon serves ${socketPath}; stop it first`));
   stack.use(
     await claim(join(stateDirectory, 'claim'), `another daemon keeps its journal in ${stateDirectory}; stop it first`),
   );
-  const opened = await openJournal(join(config.stateDirectory, 'journal'), now);
-  const journal = stack.use(opened.journal);
   const datapath = stack.use(
     await createKernelDatapath({ marks: { connmark: config.connmark, eniMarkMask: config.eniMarkMask } }),
   );
-  let pool: Pool | undefined;
-  const metrics = createMetrics(() => pool?.figures() ?? NO_FIGURES, version);
-  if (opened.damaged > 0) {
-    metrics.journalDamaged.inc(opened.damaged);
-    log.warn({ records: opened.damaged }, 'journal records could not be read and are left out');
-  }
-  const cloud = stack.use(
-    new CloudStack({ config, observer: { observe: (call) => metrics.observeCloudCall(call) }, version }),
-  );
-  const ownWrites = new OwnWrites({ journal, log, now, earlier: opened.state.ownWrites });
-  const outranked: ProviderOf = (identity) => withOwnWrites(cloud.provider(identity), ownWrites, now);
-  const from = { ...options, state: opened.state, provider: outranked, datapath, now };
-  const { node, ledger, recovery, attached } = await restore(from);
-  await journal.append({ kind: 'start', version: JOURNAL_VERSION, bootId, at: now() }, { kind: 'node', ...node });
-  await storeRecovery(recovery, journal, log);
-  pool = new Pool(ledger, now);
-  const coolDownMs = config.coolDownSeconds * 1000;
-  if (config.conntrackCoolDown && coolDownMs > 0)
-    stack.use(new CoolDownWatch({ pool, journal, conntrack: conntrackOf(), coolDownMs, now, log }));
-
-  const targets = warmTargets(config);
-  const provider = outranked(node.identity);
-  const secondLooks = stack.use(new SecondLooks());
-  const leftovers = stack.use(new Leftovers({ provider, identity: node.identity, pool, journal, log }));
-  const execution: ExecuteContext = {
-    leftovers,
-    provider,
-    datapath,
-    journal,
-    pool,
-    log,
-    now,
-    identity: node.identity,
-    newId: randomUUID,
-    secondLooks,
-    subnets: createSubnetCache({
-      provider,
-      identity: node.identity,
-      pool,
+  let core: Core | undefined;
+  const metrics = createMetrics(() => core?.pool.figures() ?? NO_FIGURES, version);
+  const cluster = stack.use(
+    openCluster({
+      config,
+      source: options.clusterSource,
+      clock: systemClock,
+      random: Math.random,
+      metrics: metrics.kubernetes,
       log,
-      rules: { discovery: config.subnetDiscovery, clusterName: config.clusterName },
-      remembered: [...opened.state.interfaces.values()].map(({ networkInterface, subnetCidr }) => ({
-        id: networkInterface.subnetId,
-        cidr: subnetCidr,
-      })),
+      version,
     }),
-    tags: (at) =>
-      networkInterfaceTags({
-        instanceId: node.identity.instanceId,
-        clusterName: config.clusterName,
-        additional: config.additionalEniTags,
-        now: at,
-      }),
-    isManaged: (description) => isManaged(description.tags, node.identity.instanceId, config.manageUntaggedEni),
+  );
+  const observer = {
+    observe: (call: ObservedCall) => {
+      metrics.observeCloudCall(call);
+      if (call.outcome === 'throttled' && core !== undefined) core.pool.throttledAt = now();
+      if (call.outcome === 'denied') cluster.denied(call.operation);
+    },
   };
-  await Promise.all([
-    setUpKernel({ config, node, state: opened.state, recovery }, execution),
-    // A node that the journal knows also remembers which interfaces are excluded from pods.
-    attached && execution.subnets.refresh({ signal: firstLook(signal), cause: 'start' }),
-  ]);
-
-  const attachments = new Map(recovery.assignments.map((stored) => [attachmentKey(stored.attachment), stored]));
-  let reconciler: Reconciler | undefined;
-  const handlers: HandlerContext = {
-    pool,
-    journal,
+  const cloud = stack.use(new CloudStack({ config, observer, version, log, waiting: () => core?.pool.waiting ?? 0 }));
+  metrics.showBudget(() => cloud.calls().budget);
+  const network = stack.use(createNetworkMetadata(process.env));
+  const ports = {
+    journal: journalFiles(join(stateDirectory, 'journal')),
     datapath,
+    conntrack: conntrackOf(),
+    metadata,
+    provider: (identity: Core['node']['identity']) => providerFor(config, identity, network, cloud),
+    network,
+    cluster: options.clusterView ?? cluster.view,
+    clock: systemClock,
+    random: Math.random,
+    newId: randomUUID,
+    peer: peerNode(config.backingStore),
+    news: cluster.news,
     metrics,
-    attachments,
-    now,
-    locks: new AttachmentLocks(),
-    vethPrefix: config.vethPrefix,
-    podMtu: config.podMtu ?? config.eniMtu,
-    refusals: () => reconciler?.refusals ?? [],
+    log,
   };
-  const handle = createDispatcher(handlers);
+  core = stack.use(await startCore(ports, options));
+  const driftPorts = { metrics: metrics.drift, log, now };
+  const drift = stack.use(new DriftWatch({ ...driftPorts, datapath: config.driftRepair ? datapath : undefined }));
+  const { handle, node, attachments } = core;
   stack.use(
     await Spool.open({
       directory: config.spoolDirectory,
       log,
-      handle: (request, spoolSignal) =>
-        handle(request, { signal: spoolSignal, deadline: now() + request.deadlineMs, log }),
+      handle: (request, signal) => handle(request, { signal, deadline: now() + request.deadlineMs, log }),
     }),
   );
-  reconciler = await startReconciling(
-    execution,
-    targets,
-    {
-      attached,
-      intents: [...opened.state.intents.values()],
-      ownWrites: opened.state.ownWrites,
-      journalDamaged: opened.damaged > 0,
-    },
-    stack,
-    signal,
-  );
-  if (!config.disableLeakedEniCleanup) {
-    const count = (outcome: LeakOutcome) => metrics.leakedInterfaces.inc({ outcome });
-    const intervalMs = config.leakedEniIntervalSeconds * 1000;
-    stack.use(new LeakSweep({ context: execution, clusterName: config.clusterName, intervalMs, count }));
-  }
-  stack.use(await SocketServer.listen({ path: config.socketPath, handle, toWireError, log }));
-  await openEndpoints({ config, node, pool, targets, attachments, metrics, cloud, version }, stack);
-  log.info({ instance: node.identity.instanceId, socket: config.socketPath, pods: attachments.size }, 'serving');
+  core.begin();
+  const { pool, targets } = core;
+  prepareForGrowth({ pool, targets, cloud, clock: systemClock });
+  stack.use(new MemoryRest({ pool, clock: systemClock, giveBack: giveMemoryBack, log }));
+  stack.use(await SocketServer.listen({ path: socketPath, handle, toWireError, log }));
+  await openEndpoints({ config, core, metrics, cloud, drift, version }, stack);
+  log.info({ instance: node.identity.instanceId, socket: socketPath, pods: attachments.size }, 'serving');
+  cluster.serving(attachedPods(attachments));
+  if (config.maxPods === undefined) stack.defer(followPodCapacity(cluster.view, core.pool));
   const held = stack.move();
-  return { pool, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { pool: core.pool, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** For what is better known before the first pod comes, but not worth a long wait. */
-function firstLook(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(5000)]);
-}
-
-/** The cloud is compared in the background; the planner starts when that is done, or when it cannot be. */
-async function startReconciling(
-  execution: ExecuteContext,
-  targets: WarmTargets,
-  from: Synchronisation,
-  stack: AsyncDisposableStack,
-  signal: AbortSignal,
-): Promise<Reconciler> {
-  const stop = new AbortController();
-  const subnetWatch = new SubnetWatch(execution);
-  const reconciler = new Reconciler({
-    pool: execution.pool,
-    targets,
-    execute: createExecutor(execution),
-    onPlan: (plan) => subnetWatch.planned(plan),
-    now,
-    log: execution.log,
-  });
-  const compared = compareWithCloud(execution, from, AbortSignal.any([stop.signal, signal])).then(() =>
-    reconciler.wake(),
-  );
-  stack.defer(async () => {
-    stop.abort(new Error('the daemon stops'));
-    await compared;
-    await reconciler[Symbol.asyncDispose]();
-    await subnetWatch[Symbol.asyncDispose]();
-  });
-  return reconciler;
+/** kubelet's own bound is the pool's: nothing is asked for that no pod could use. The returned function ends it. */
+function followPodCapacity(view: ClusterView, pool: Pool): () => void {
+  const follow = () => {
+    const capacity = view.podCapacity();
+    if (capacity === undefined || capacity === pool.ledger.config.limits.maxPods) return;
+    pool.update((ledger) => withMaxPods(ledger, capacity));
+  };
+  follow();
+  return view.onChange(follow);
 }
 
 interface Endpoints {
   readonly config: Config;
-  readonly node: Node;
-  readonly pool: Pool;
-  readonly targets: WarmTargets;
-  readonly attachments: HandlerContext['attachments'];
+  readonly core: Core;
   readonly metrics: Metrics;
   readonly cloud: CloudStack;
+  readonly drift: DriftWatch;
   readonly version: string;
 }
 
 async function openEndpoints(
-  { config, metrics, cloud, ...source }: Endpoints,
+  { config, core, metrics, cloud, drift, version }: Endpoints,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const routes = introspectionRoutes({ ...source, config, calls: () => cloud.recentCalls(), startedAt: now(), now });
+  const { node, pool, targets, attachments } = core;
+  const source = { node, pool, targets, attachments, version };
+  const routes = introspectionRoutes({
+    ...source,
+    config,
+    calls: () => cloud.calls(),
+    drift: () => drift.answer(),
+    startedAt: core.now(),
+    now: core.now,
+  });
   stack.use(await HttpEndpoint.listen(`unix:${join(config.socketPath, '..', 'introspect.sock')}`, routes));
   if (!config.disableIntrospection) stack.use(await HttpEndpoint.listen(config.introspectionBind, routes));
   if (!config.disableMetrics) stack.use(await HttpEndpoint.listen(config.metricsBind, healthRoutes(metrics)));
-}
-
-function warmTargets(config: Config): WarmTargets {
-  const { warmEniTarget, warmIpTarget, minimumIpTarget, warmPrefixTarget } = config;
-  return {
-    warmEniTarget,
-    warmIpTarget,
-    minimumIpTarget,
-    warmPrefixTarget,
-    interfaceMinimumAgeMs: config.eniMinimumAgeSeconds * 1000,
-  };
 }

@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { pino } from 'pino';
+import { systemClock } from '#cloud/decorate/clock.ts';
 import { emptyLedger, withCoolDown, withInterface } from '#warm-pool/ledger.ts';
 import type { Action, NetworkInterface } from '#warm-pool/model.ts';
 import { Pool } from './pool.ts';
@@ -39,7 +40,7 @@ it('wakes for a cool-down that ends while it plans', async () => {
       settle((before) => withInterface(before, { ...PRIMARY, blocks: PRIMARY.blocks.slice(0, 1) }));
       resolve(action);
     },
-    now,
+    clock: { ...systemClock, wallTime: now },
     log: pino({ enabled: false }),
   });
   reconciler.wake();

@@ -4,8 +4,9 @@
  */
 import { explain } from '#warm-pool/explain.ts';
 import { type Ledger, withInFlight, withoutInFlight } from '#warm-pool/ledger.ts';
-import { plan } from '#warm-pool/plan.ts';
+import { planCards } from '#warm-pool/plan-cards.ts';
 import type { Action, Plan, ReasonCode, Refusal, WarmTargets } from '#warm-pool/model.ts';
+import type { Clock, Timer } from '#cloud/decorate/clock.ts';
 import { errorFields, type Log } from './observe/log.ts';
 import type { Pool } from './pool.ts';
 
@@ -19,28 +20,30 @@ export interface Run {
   readonly settle: (transition: (ledger: Ledger) => Ledger) => void;
 }
 
+export type Planner = typeof planCards;
+
 export interface ReconcilerOptions {
   readonly pool: Pool;
   readonly targets: WarmTargets;
   /** Carries out one action; it reports outcomes to the pool and throws only what it could not handle. */
   readonly execute: (action: Action, run: Run) => Promise<void>;
+  /** Makes the plans; the production planner unless told. */
+  readonly planner?: Planner | undefined;
   /** Told of every plan. */
   readonly onPlan?: (plan: Plan) => void;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
 /** Refusals that time alone ends: news, not warnings. */
 const PATIENCE: ReadonlySet<ReasonCode> = new Set(['interface-too-young', 'cooling-down']);
-/** setTimeout's own limit, so that a wake-up far ahead does not fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #stop = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
   #plan: Plan = { actions: [], refusals: [], wakeAt: undefined };
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #scheduled = false;
   #sequence = 0;
 
@@ -58,19 +61,19 @@ export class Reconciler {
   wake(): void {
     if (this.#scheduled || this.#stop.signal.aborted) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#options.clock.soon(() => {
       this.#scheduled = false;
       if (!this.#stop.signal.aborted) this.#planNow();
     });
   }
 
   #planNow(): void {
-    const { pool, targets, now, log } = this.#options;
+    const { pool, targets, planner = planCards, clock, log } = this.#options;
     // One look at the clock, before anything is judged by it: a cool-down that ends in between would wake nobody.
-    const at = now();
+    const at = clock.wallTime();
     pool.serve();
     const before = this.#plan.refusals.map((refusal) => refusal.why.reason).join();
-    this.#plan = plan(pool.snapshot(at), targets, at);
+    this.#plan = planner(pool.ledger, pool.circumstances(at), targets);
     for (const action of this.#plan.actions) this.#start(action);
     if (this.#plan.refusals.map((refusal) => refusal.why.reason).join() !== before) {
       for (const { why } of this.#plan.refusals)
@@ -99,17 +102,17 @@ export class Reconciler {
   }
 
   #setTimer(): void {
-    clearTimeout(this.#timer);
+    const { clock } = this.#options;
+    this.#timer?.cancel();
     const { wakeAt } = this.#plan;
     if (wakeAt === undefined) return;
-    const delay = Math.min(Math.max(wakeAt - this.#options.now(), 1), LONGEST_TIMER_MS);
-    this.#timer = setTimeout(() => this.wake(), delay);
+    this.#timer = clock.after(Math.max(wakeAt - clock.wallTime(), 1), () => this.wake());
   }
 
   /** Lets nothing new start, aborts what runs, and waits for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'));
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     await Promise.allSettled(this.#running.values());
   }
 }

@@ -29,8 +29,14 @@ const TEST = [
   { tool: 'runc', package: 'runc', need: false },
   { tool: '/usr/lib/cni/loopback', package: 'containernetworking-plugins', need: false },
 ];
+const KUBERNETES = [
+  { tool: 'etcd', package: 'etcd-server', need: false },
+  { tool: 'iptables', package: 'iptables', need: false },
+];
 const MACHINE = [
   ...RUN,
+  { tool: 'conntrack', package: 'conntrack', need: false },
+  { tool: 'ipvsadm', package: 'ipvsadm', need: false },
   { tool: 'qemu-system-x86_64', package: 'qemu-system-x86', need: false },
   { tool: '/bin/busybox', package: 'busybox-static', need: false },
   { tool: 'cpio', package: 'cpio', need: false },
@@ -49,8 +55,12 @@ const COMMANDS = {
   demo: { packages: RUN, node: ['--no-warnings', 'tools/demo/main.ts'] },
   test: { packages: TEST, node: jest },
   'test:kubernetes': {
-    packages: [...TEST, { tool: 'etcd', package: 'etcd-server', need: false }],
+    packages: [...TEST, ...KUBERNETES],
     node: [...jest, '--testPathIgnorePatterns', '/node_modules/', '--testPathPatterns', '^.*/test/kubernetes/'],
+  },
+  'test:localstack': {
+    packages: [...TEST, { tool: 'python3', package: 'python3-venv', need: false }],
+    node: ['--no-warnings', 'test/localstack/main.ts'],
   },
   'test:vm': { packages: MACHINE, node: ['--no-warnings', 'test/vm/main.ts'] },
   bench: { packages: RUN, node: ['--no-warnings', 'test/bench/main.ts'] },

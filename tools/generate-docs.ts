@@ -2,7 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CNI_ERROR_TABLE } from '#cni/spec/errors.ts';
-import { allowed } from '#ipamd/config/help.ts';
+import { accepted, allowed, sentenceCase } from '#ipamd/config/help.ts';
+import { UNUSED_PEER_SETTINGS } from '#ipamd/config/notes.ts';
 import { OPTIONS, type Option } from '#ipamd/config/options.data.ts';
 import { createMetrics, NO_FIGURES } from '#ipamd/observe/metrics.ts';
 
@@ -19,16 +20,29 @@ export async function generatedDocs(): Promise<Readonly<Record<string, string>>>
 }
 
 function configuration(): string {
-  const rows = (Object.values(OPTIONS) as Option[]).map(
+  const options: readonly Option[] = Object.values(OPTIONS);
+  const rows = options.map(
     (option) =>
       `| \`${option.env}\` | ${option.default === '' ? 'not set' : `\`${option.default}\``} | ${cell(allowed(option))} | ${cell(option.doc)} |`,
+  );
+  const differences = options.flatMap(({ env, differs }) =>
+    differs === undefined ? [] : [`| \`${env}\` | ${cell(differs)} |`],
+  );
+  const unused = UNUSED_PEER_SETTINGS.map(
+    (setting) => `| \`${setting.env}\` | ${cell(accepted(setting))} | ${cell(sentenceCase(setting.reason))} |`,
   );
   return [
     '# Configuration',
     NOTE,
-    'Settings of `ipamd`, read from its environment at start. A value that is not allowed ends the start with the key, the value and what is allowed.',
+    'Settings of `ipamd`, read from its environment at start. A value that is not allowed ends the start with the key, the value and what is allowed; all wrong ones are named at once. An empty value is "not set". Where true or false is asked for, 1, t, T, True, TRUE, 0, f, F, False and FALSE are understood as well. A name that looks like a setting and is none is warned of, with the nearest name. Names without WELLSPRING_ are those of amazon-vpc-cni-k8s ("the peer").',
     ['| setting | default | allowed | meaning |', '|---|---|---|---|', ...rows].join('\n'),
     '`AWS_ENDPOINT_URL_EC2` and `AWS_EC2_METADATA_SERVICE_ENDPOINT` point the daemon at another EC2 API and another metadata service; credentials come from the SDK’s default chain.',
+    '## Where a setting differs from the peer, and why',
+    'For each of them, a value that the peer would replace by its default in silence is refused here.',
+    ['| setting | difference |', '|---|---|', ...differences].join('\n'),
+    '## Settings of the peer that are known and not acted upon',
+    'What has no effect is accepted and said once in the log. What asks for something that is not there ends the start.',
+    ['| setting | accepted | why |', '|---|---|---|', ...unused].join('\n'),
     '',
   ].join('\n\n');
 }

@@ -12,6 +12,8 @@ export type Invocation =
       readonly question: Question;
       readonly socket: string;
       readonly asJson: boolean;
+      /** --yes was given. */
+      readonly yes?: true;
     };
 
 /** Throws Failure with exit status 2. */
@@ -26,14 +28,21 @@ export function parseArguments(argv: readonly string[], env: Readonly<Record<str
       '--set does not go here',
       `\`${command.name}\` shows what is; only \`plan\` thinks about other settings.`,
     );
+  if (values.yes === true && command.act === undefined)
+    throw usage('--yes does not go here', `\`${command.name}\` changes nothing.`);
   const wrong = settings.find((setting) => !/^[^=]+=/.test(setting));
   if (wrong !== undefined) throw usage(`--set ${JSON.stringify(wrong)} sets nothing`, 'it must read KEY=VALUE.');
   return {
     kind: 'ask',
     command,
-    question: { argument: argumentOf(command, rest), settings },
+    question: {
+      argument: argumentOf(command, rest),
+      settings,
+      instanceType: instanceTypeOf(command, values, settings),
+    },
     socket: values.socket ?? (env['WELLSPRING_INTROSPECT_SOCKET'] || DEFAULT_SOCKET),
     asJson: asJson(values),
+    ...(values.yes === true ? { yes: values.yes } : {}),
   };
 }
 
@@ -47,6 +56,8 @@ function tokens(argv: readonly string[]) {
         json: { type: 'boolean' },
         output: { type: 'string', short: 'o' },
         set: { type: 'string', multiple: true },
+        'instance-type': { type: 'string' },
+        yes: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     });
@@ -76,6 +87,19 @@ function argumentOf({ name, argument }: Command, rest: readonly string[]): strin
     throw usage(`\`${name}\` lacks its ${argument}`, 'it explains one thing: a pod, an ENI, a subnet or an address.');
   if (more.length > 0) throw usage(`${JSON.stringify(more[0])} does not go here`, `\`${name}\` takes one ${argument}.`);
   return first;
+}
+
+function instanceTypeOf(
+  { name, offline }: Command,
+  values: { readonly 'instance-type'?: string },
+  settings: readonly string[],
+): string {
+  const instanceType = values['instance-type'] ?? '';
+  if (instanceType !== '' && offline === undefined)
+    throw usage('--instance-type does not go here', `\`${name}\` asks the daemon of this node.`);
+  if (instanceType === '' && offline !== undefined && settings.length > 0)
+    throw usage('--set needs --instance-type here', `without it, \`${name}\` answers for this node as its ipamd runs.`);
+  return instanceType;
 }
 
 function asJson({ json, output }: { readonly json?: boolean; readonly output?: string }): boolean {

@@ -1,10 +1,16 @@
 /** The commands: what each asks, what it shows, and its help. */
-import type { CallRecord } from '#cloud/decorate/call-ledger.ts';
 import type { PlanAnswer } from '../observe/explain-plan.ts';
-import type { InterfaceRow, PodRow } from '../observe/explain-rows.ts';
+import type { InterfacesByCard, PodRow } from '../observe/explain-rows.ts';
 import type { ExplainAnswer } from '../observe/explain-subject.ts';
+import type { MaxPodsAnswer } from '../observe/explain-max-pods.ts';
 import type { SubnetAnswer } from '../observe/explain-subnet.ts';
-import type { StatusAnswer } from '../observe/introspection.ts';
+import type { CallsAnswer, StatusAnswer } from '../observe/introspection.ts';
+import type { CleanUp } from '../datapath/clean-up.ts';
+import { simulate } from './simulate/command.ts';
+import { runCleanUp, showCleanUp } from './clean-up.ts';
+import { maxPodsOffline, showMaxPods } from './max-pods.ts';
+import type { DriftAnswer } from '../observe/drift.ts';
+import { showDrift } from './show-drift.ts';
 import { showExplanation } from './show-explain.ts';
 import { showPlan } from './show-plan.ts';
 import { showCalls, showInterfaces, showPods, showSubnets } from './show-rows.ts';
@@ -19,6 +25,12 @@ export interface Command {
   /** The name of its one argument. */
   readonly argument?: string;
   readonly takesSettings?: boolean;
+  /** Answers without a daemon where the question says of what; undefined: the daemon is to be asked. */
+  readonly offline?: (question: Question) => unknown;
+  /** Acts on this node itself instead of asking its daemon; --yes is its leave to change anything. */
+  readonly act?: (how: { readonly yes: boolean; readonly socket: string }) => Promise<unknown>;
+  /** Does it all itself, from the arguments after its name to what is printed. */
+  readonly run?: (argv: readonly string[]) => Promise<string>;
   readonly path: (question: Question) => string;
   /** The answer for people; `now` is the time of asking. */
   readonly show: (answer: unknown, now: number) => string;
@@ -28,6 +40,8 @@ export interface Question {
   readonly argument: string;
   /** `KEY=VALUE` each. */
   readonly settings: readonly string[];
+  /** --instance-type; `''`: not given. */
+  readonly instanceType: string;
 }
 
 /** The daemon is of the same version, so its answers have the types it declares. */
@@ -57,9 +71,9 @@ export const COMMANDS: readonly Command[] = [
     name: 'enis',
     synopsis: '',
     summary: 'every network interface and how its addresses are used',
-    help: 'One line for each ENI of the instance, unmanaged ones included. ADDRESSES is assigned + cooling + free.',
+    help: 'One line for each ENI of the instance, unmanaged ones included. ADDRESSES is assigned + cooling + free. DEVICE is CARD/INDEX on a network card other than the first.',
     path: () => '/v1/enis',
-    show: as<readonly InterfaceRow[]>(showInterfaces),
+    show: as<InterfacesByCard>(showInterfaces),
   },
   {
     name: 'subnets',
@@ -91,7 +105,10 @@ export const COMMANDS: readonly Command[] = [
     name: 'explain',
     synopsis: 'SUBJECT',
     summary: 'what a pod, ENI, subnet or address is, where it comes from and why',
-    help: 'SUBJECT is a pod (namespace/name, name, container id or host link), an ENI id, a subnet id or an address.',
+    help: [
+      'SUBJECT is a pod (namespace/name, name, container id or host link), an ENI id, a subnet id or an address. A pod that waits for',
+      'its address is found as well: what holds it up, and what to do.',
+    ].join('\n'),
     argument: 'SUBJECT',
     path: ({ argument }) => `/v1/explain?${new URLSearchParams({ subject: argument }).toString()}`,
     show: as<ExplainAnswer>(showExplanation),
@@ -99,9 +116,65 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'calls',
     synopsis: '',
-    summary: 'recent EC2 calls with their causes',
-    help: 'The last calls, oldest first. CAUSE is the reason code of the plan, or the step of the start, that made the call.',
+    summary: 'recent EC2 calls with their causes, and how many may be made',
+    help: [
+      'The last calls, oldest first, and how many there were for each cause. CAUSE is the reason code of the plan, or the step of',
+      'the start, that made the call. At the end how many calls a second this node allows itself: fewer while EC2 throttles.',
+    ].join('\n'),
     path: () => '/v1/calls',
-    show: as<readonly CallRecord[]>(showCalls),
+    show: as<CallsAnswer>(showCalls),
+  },
+  {
+    name: 'drift',
+    synopsis: '',
+    summary: 'what others took away or changed in the kernel, and what became of it',
+    help: [
+      'Rules, routes, neighbours, addresses, links, sysctls and the nftables table of wellspring are put back within a second. OUTCOME is',
+      'repaired; held-back, where somebody undoes the repair for ever; failed, where the kernel refuses it; missing, for a link that is',
+      'gone. PERHAPS BY is a guess: the process that the kernel named, and those that run here and are known for it.',
+    ].join('\n'),
+    path: () => '/v1/drift',
+    show: as<DriftAnswer>(showDrift),
+  },
+  {
+    name: 'max-pods',
+    synopsis: '[--instance-type TYPE [--set KEY=VALUE]...]',
+    summary: 'how many pods kubelet should admit, and how to tell it',
+    help: [
+      'EKS’s formula: ENIs × (addresses − 1) + 2, prefixes count 16 times, custom networking takes the primary ENI off, and not',
+      'more than 110 pods (above 30 vCPUs: 250). Without --instance-type for this node, as its ipamd runs; with it for that type,',
+      'from a table, without asking anybody. Keys: ENABLE_PREFIX_DELEGATION, MAX_ENI, AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG.',
+    ].join('\n'),
+    takesSettings: true,
+    offline: ({ instanceType, settings }) => (instanceType === '' ? undefined : maxPodsOffline(instanceType, settings)),
+    path: () => '/v1/max-pods',
+    show: as<MaxPodsAnswer>(showMaxPods),
+  },
+  {
+    name: 'cleanup',
+    synopsis: '[--yes]',
+    summary: 'what of wellspring is in the kernel of this node; --yes removes it',
+    help: [
+      'Links of pods, rules, routes, addresses and the nftables table, found by their numbers alone: it needs no daemon, no journal,',
+      'and leaves what others made. Without --yes nothing is changed. With --yes pods lose their network; it is refused while ipamd',
+      'answers on the socket. Run it as root on the node, to uninstall or to start afresh.',
+    ].join('\n'),
+    act: runCleanUp,
+    path: () => '/v1/status',
+    show: as<CleanUp>(showCleanUp),
+  },
+  {
+    name: 'simulate',
+    synopsis: '--preset NAME | --cluster FILE --workload FILE',
+    summary: 'a whole cluster in virtual time: delays, idle addresses, EC2 calls',
+    help: [
+      'Runs the production planner, ledger and call budget for every node against a model of EC2. Needs no daemon and no network.',
+      '--list-presets  what there is to begin with        --seed N        the same seed gives the same result (default 1)',
+      '--policy wellspring|peer|both                      --set KEY=VALUE  a setting of ipamd, for all nodes',
+      'The workload is a list of generators (.json) or a trace (CSV, JSON Lines) of pods. Forms: docs/simulator.md.',
+    ].join('\n'),
+    run: simulate,
+    path: () => '/v1/status',
+    show: String,
   },
 ];

@@ -9,8 +9,9 @@ export function showExplanation({ matches }: ExplainAnswer, now: number): string
   return matches.map((match) => `${aligned(facts(match, now))}\n${reasons(match, now)}`).join('\n');
 }
 
-function reasons({ sentences }: Explained, now: number): string {
-  return sentences.map((sentence) => `${withRelativeTimes(sentence, now)}\n`).join('');
+function reasons({ sentences, fix }: Explained, now: number): string {
+  const said = sentences.map((sentence) => `${withRelativeTimes(sentence, now)}\n`).join('');
+  return fix === 'Nothing.' ? said : `${said}do: ${fix}\n`;
 }
 
 function facts(match: Explained, now: number): readonly Fact[] {
@@ -24,6 +25,14 @@ function facts(match: Explained, now: number): readonly Fact[] {
         ['block', match.block === null ? 'none' : `${match.block.cidr} (${match.block.kind})`],
         ['table', String(match.routeTable)],
         ['link', `${match.hostIfName} -> ${match.ifName} in ${match.netns}`],
+        ['container', match.containerId],
+        ['since', relative(match.since, now)],
+      ];
+    case 'waiting':
+      return [
+        ['pod', `${match.namespace}/${match.name}`],
+        ['address', 'none'],
+        ['state', match.position === null ? 'failed' : `waiting, number ${match.position} of the queue`],
         ['container', match.containerId],
         ['since', relative(match.since, now)],
       ];

@@ -16,6 +16,7 @@ export function showPlan(plan: PlanAnswer, now: number): string {
       refusals(plan, isForecast).map((refusal) => refusalText(refusal, now)),
       now,
     ),
+    plan.lastRefusal === null ? '' : `EC2's last refusal: ${plan.lastRefusal}\n`,
     isForecast ? outcome(plan, now) : changes(plan, now),
   ];
   return sections.filter((section) => section !== '').join('\n');

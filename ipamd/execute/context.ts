@@ -7,6 +7,8 @@ import type {
   SubnetDescription,
   Tags,
 } from '#cloud/provider.ts';
+import type { Clock } from '#cloud/decorate/clock.ts';
+import { canonicalIpv6, formatIpv6Prefix, parseIpv6Prefix } from '#warm-pool/ipv6.ts';
 import type { AddressBlock, NetworkInterface } from '#warm-pool/model.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import type { Log } from '../observe/log.ts';
@@ -20,14 +22,26 @@ export interface ExecuteContext {
   readonly journal: Journal;
   readonly pool: Pool;
   readonly identity: InstanceIdentity;
-  /** Tags for an interface that is created at this time. */
-  readonly tags: (now: number) => Tags;
+  /** Tags for an interface that is created now. */
+  readonly tags: () => Tags;
   readonly isManaged: (description: NetworkInterfaceDescription) => boolean;
+  /** Those of new interfaces, and of the managed ones that are there. */
+  readonly securityGroups: () => readonly string[];
+  /** The setting that keeps this daemon from changing anything in the cloud; undefined where none does. */
+  readonly provisioningDisabledBy: string | undefined;
+  /** Interfaces that are being brought up, by id. */
+  readonly bringingUp: Set<string>;
   readonly subnets: SubnetCache;
+  /** A description as what was told to the cloud since it was asked for corrects it. */
+  readonly corrected: (description: NetworkInterfaceDescription) => NetworkInterfaceDescription;
   /** Told of creates of which it is not known whether they left an interface behind. */
   readonly leftovers: { suspect(intentId: string): void };
+  readonly clock: Clock;
+  /** The node's time (node-time.ts); so is the clock's wall time. */
   readonly now: () => number;
   readonly newId: () => string;
+  /** When each of our releases on an interface stops outranking reads that list what it gave back; the node's time. */
+  readonly releasesEnd: (interfaceId: string) => readonly number[];
   /** For interfaces whose description may be behind our own writes. */
   readonly secondLooks: SecondLooks;
   readonly log: Log;
@@ -37,8 +51,8 @@ export interface ExecuteContext {
 export interface SubnetCache {
   /** Also of subnets that the journal remembers; these have no tags until the cloud has answered. */
   get(id: string): SubnetDescription | undefined;
-  /** Whether interfaces in it host no new pods; undefined until the cloud has answered. */
-  isExcluded(id: string): boolean | undefined;
+  /** Whether an interface hosts no new pods, because of its place; undefined where that is not known yet. */
+  isExcluded(networkInterface: { readonly isPrimary: boolean; readonly subnetId: string }): boolean | undefined;
   /** Whether the cloud ever described the subnets. */
   readonly answered: boolean;
   /**
@@ -69,20 +83,39 @@ export function toNetworkInterface(
   since: number,
 ): NetworkInterface {
   const { attachment } = description;
-  const excluded = context.subnets?.isExcluded(description.subnetId);
+  const isPrimary = description.id === context.identity.primaryInterfaceId;
+  const excluded = context.subnets?.isExcluded({ isPrimary, subnetId: description.subnetId });
   return {
     id: description.id,
     subnetId: description.subnetId,
     mac: description.mac.toLowerCase(),
     primaryAddress: description.primaryAddress,
-    isPrimary: description.id === context.identity.primaryInterfaceId,
+    isPrimary,
     deviceIndex: attachment?.deviceIndex ?? 0,
     networkCardIndex: attachment?.networkCardIndex ?? 0,
     attachmentId: attachment?.attachmentId ?? '',
     phase,
-    managed: description.id === context.identity.primaryInterfaceId || context.isManaged(description),
+    managed: isPrimary || context.isManaged(description),
+    ...(description.interfaceType === 'efa-only' ? { efaOnly: true } : {}),
     since,
     ...(excluded === undefined ? {} : { excludedFromPods: excluded }),
     blocks: blocksOf(description),
+    ...ipv6Of(description),
+  };
+}
+
+/** What the pool keeps of an interface's IPv6 side; prefixes of another size than /80 are none of ours. */
+export function ipv6Of({
+  ipv6Addresses,
+  ipv6Prefixes,
+}: NetworkInterfaceDescription): Pick<NetworkInterface, 'ipv6Prefixes' | 'ipv6Address'> {
+  const prefixes = ipv6Prefixes.flatMap((text) => {
+    const prefix = parseIpv6Prefix(text);
+    return prefix === undefined ? [] : [formatIpv6Prefix(prefix)];
+  });
+  const [own] = ipv6Addresses;
+  return {
+    ...(prefixes.length === 0 ? {} : { ipv6Prefixes: prefixes }),
+    ...(own === undefined ? {} : { ipv6Address: canonicalIpv6(own) }),
   };
 }

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from '@jest/globals';
+import { systemClock } from '#cloud/decorate/clock.ts';
 import { assign, emptyLedger, unassign, withInterface } from '#warm-pool/ledger.ts';
 import type { NetworkInterface } from '#warm-pool/model.ts';
 import { createLog } from '../observe/log.ts';
@@ -51,17 +52,18 @@ class Scene {
         },
       },
       coolDownMs: COOL_DOWN_MS,
-      now: Date.now,
+      clock: systemClock,
       log: createLog({ level: 'fatal', destination: '/dev/null' }),
     });
   }
 
   release(): number {
     if (this.pool.tryTake(request('a')) === undefined) throw new Error('no address');
-    const outcome = unassign(this.pool.ledger, request('a').attachment, Date.now());
+    const at = Date.now();
+    const outcome = unassign(this.pool.ledger, request('a').attachment, at);
     if (outcome.kind !== 'released') throw new Error(outcome.kind);
     this.pool.update(() => outcome.ledger);
-    return Date.now();
+    return at;
   }
 
   /** How long the address rested, milliseconds. */

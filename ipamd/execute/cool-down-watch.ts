@@ -3,8 +3,10 @@
  * gone. Entries that are there again shortly before the cool-down ends were made by somebody who still talks to the
  * address, and would be the next pod's: they are deleted, too, and the address rests for another period.
  */
+import type { Clock, Timer } from '#cloud/decorate/clock.ts';
 import type { CoolDown } from '#warm-pool/model.ts';
 import { formatIpv4, nthAddress } from '#warm-pool/address.ts';
+import { coolingIn, ipv6AddressAt } from '#warm-pool/ledger-ipv6.ts';
 import { type Ledger, withCoolDown } from '#warm-pool/ledger.ts';
 import type { Conntrack } from '../datapath/conntrack.ts';
 import { errorFields, type Log } from '../observe/log.ts';
@@ -20,7 +22,7 @@ export interface CoolDownWatchOptions {
   readonly journal: Pick<Journal, 'append'>;
   readonly conntrack: Conntrack;
   readonly coolDownMs: number;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -57,11 +59,14 @@ export function dueOf(coolDowns: readonly CoolDown[], rests: ReadonlyMap<string,
 /** Every address that rests at a time, on an interface or after its block was given back. */
 export function coolDownsOf(ledger: Ledger, now: number): readonly CoolDown[] {
   const stray = [...ledger.strayCoolDowns].map(([address, until]) => ({ address, until }));
-  const held = [...ledger.interfaces.values()].flatMap(({ blocks }) =>
-    blocks.flatMap(({ range, cooling }) =>
+  const held = [...ledger.interfaces.values()].flatMap(({ blocks, ipv6 }) => [
+    ...blocks.flatMap(({ range, cooling }) =>
       [...cooling].map(([position, until]) => ({ address: formatIpv4(nthAddress(range, position)), until })),
     ),
-  );
+    ...ipv6.flatMap((block) =>
+      coolingIn(block).map(({ position, until }) => ({ address: ipv6AddressAt(block, position), until })),
+    ),
+  ]);
   return [...stray, ...held].filter(({ until }) => until > now);
 }
 
@@ -72,7 +77,7 @@ export class CoolDownWatch {
   /** Between a release and the look at it, and between the last look and the end of a rest. */
   readonly #paceMs: number;
   #rests: ReadonlyMap<string, Rest> = new Map();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #timerAt = Infinity;
   #look: Promise<void> | undefined;
 
@@ -84,15 +89,16 @@ export class CoolDownWatch {
   }
 
   #changed(): void {
-    const { pool, now } = this.#options;
-    if (pool.ledger.coolUntil !== Infinity) this.#wakeAt(now() + this.#paceMs);
+    const { pool, clock } = this.#options;
+    if (pool.ledger.coolUntil !== Infinity) this.#wakeAt(clock.wallTime() + this.#paceMs);
   }
 
   #wakeAt(time: number): void {
     if (this.#stop.signal.aborted || this.#look !== undefined || time >= this.#timerAt) return;
-    clearTimeout(this.#timer);
+    const { clock } = this.#options;
+    this.#timer?.cancel();
     this.#timerAt = time;
-    this.#timer = setTimeout(() => this.#start(), Math.max(time - this.#options.now(), 1));
+    this.#timer = clock.after(Math.max(time - clock.wallTime(), 1), () => this.#start());
   }
 
   #start(): void {
@@ -106,10 +112,10 @@ export class CoolDownWatch {
   }
 
   async #lookNow(): Promise<void> {
-    const { pool, conntrack, now } = this.#options;
-    const coolDowns = coolDownsOf(pool.ledger, now());
+    const { pool, conntrack, clock } = this.#options;
+    const coolDowns = coolDownsOf(pool.ledger, clock.wallTime());
     const seen = new Map(coolDowns.map(({ address, until }) => [address, until]));
-    const { released, ending } = dueOf(coolDowns, this.#rests, now() + 2 * this.#paceMs);
+    const { released, ending } = dueOf(coolDowns, this.#rests, clock.wallTime() + 2 * this.#paceMs);
     this.#rests = new Map([...this.#rests].filter(([address]) => seen.has(address)));
     const looked = new Set([...released, ...ending]);
     if (looked.size === 0) return;
@@ -121,11 +127,11 @@ export class CoolDownWatch {
 
   /** Whether an address rests at the time of asking. */
   #resting(): (address: string) => boolean {
-    const { pool, now } = this.#options;
+    const { pool, clock } = this.#options;
     let of: Ledger | undefined;
     let resting: ReadonlySet<string> = new Set();
     return (address) => {
-      if (of !== pool.ledger) resting = new Set(coolDownsOf(pool.ledger, now()).map((each) => each.address));
+      if (of !== pool.ledger) resting = new Set(coolDownsOf(pool.ledger, clock.wallTime()).map((each) => each.address));
       of = pool.ledger;
       return resting.has(address);
     };
@@ -136,12 +142,12 @@ export class CoolDownWatch {
   }
 
   async #end(address: string, entries: number): Promise<void> {
-    const { pool, journal, coolDownMs, now, log } = this.#options;
+    const { pool, journal, coolDownMs, clock, log } = this.#options;
     const rest = this.#rests.get(address);
     if (rest === undefined) return;
     this.#note(address, { ...rest, isLooked: true });
     // The rest may be over already, and the address somebody's, where the look took its time.
-    const current = coolDownsOf(pool.ledger, now()).find((each) => each.address === address);
+    const current = coolDownsOf(pool.ledger, clock.wallTime()).find((each) => each.address === address);
     if (entries === 0 || current?.until !== rest.until) return;
     if (rest.extensions >= MOST_EXTENSIONS) {
       log.warn(
@@ -163,8 +169,8 @@ export class CoolDownWatch {
   }
 
   #wakeForNext(): void {
-    const { pool, now } = this.#options;
-    const at = now();
+    const { pool, clock } = this.#options;
+    const at = clock.wallTime();
     const times = coolDownsOf(pool.ledger, at).map(({ address, until }) => {
       const rest = this.#rests.get(address);
       if (rest?.until !== until) return at + this.#paceMs;
@@ -186,7 +192,7 @@ export class CoolDownWatch {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'));
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     await this.#look;
   }
 }

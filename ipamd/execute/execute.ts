@@ -3,7 +3,7 @@ import type { Action } from '#warm-pool/model.ts';
 import type { Run } from '../reconciler.ts';
 import type { ExecuteContext } from './context.ts';
 import { BackOffs } from './failures.ts';
-import { assignBlocks } from './grow.ts';
+import { assignBlocks, assignIpv6Prefix } from './grow.ts';
 import { createInterface, deleteInterface } from './interfaces.ts';
 import { releaseBlocks } from './release.ts';
 
@@ -14,6 +14,8 @@ export function createExecutor(context: ExecuteContext): (action: Action, run: R
       switch (action.kind) {
         case 'assign':
           return await assignBlocks(action, context, backOffs, run);
+        case 'assign-ipv6-prefix':
+          return await assignIpv6Prefix(action, context, backOffs, run);
         case 'create-interface':
           return await createInterface(action, context, backOffs, run);
         case 'release':

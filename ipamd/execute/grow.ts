@@ -1,11 +1,22 @@
 /** The `assign` action: more addresses or prefixes for an interface that is there. */
-import { CloudError } from '#cloud/errors.ts';
-import { withBlocks } from '#warm-pool/ledger.ts';
+import { CloudError, type CloudErrorCode } from '#cloud/errors.ts';
+import { withBlocks, withIpv6Prefixes } from '#warm-pool/ledger.ts';
 import type { Action, AddressBlock } from '#warm-pool/model.ts';
 import type { ExecuteContext } from './context.ts';
 import type { Run } from '../reconciler.ts';
-import { bookGrowthFailure, type BackOffs } from './failures.ts';
+import {
+  type BackOffs,
+  bookFull,
+  bookGrowthFailure,
+  bookIpv6Failure,
+  fullOf,
+  ipv6Of,
+  prefixesOf,
+} from './failures.ts';
 import { knownInterface, refreshInterface, storeInterface } from './known-interfaces.ts';
+
+/** Whether the call took effect is unknown, or our picture is wrong: the cloud's answer replaces it. */
+const IN_DOUBT: ReadonlySet<CloudErrorCode> = new Set(['unavailable', 'aborted', 'address-limit', 'not-found']);
 
 export async function assignBlocks(
   action: Extract<Action, { kind: 'assign' }>,
@@ -28,13 +39,41 @@ export async function assignBlocks(
     ];
     settle((ledger) => withBlocks(ledger, action.interfaceId, blocks));
     backOffs.succeed(context);
-    if (known !== undefined) backOffs.subnetGave(known.subnetId);
+    backOffs.subnetGave(known?.subnetId ?? '');
+    backOffs.subnetGave(fullOf(action.interfaceId));
+    if (action.mode === 'prefix') backOffs.subnetGave(prefixesOf(known?.subnetId ?? ''));
   } catch (error) {
-    // Whether the call took effect is unknown, or our picture is wrong: the cloud's answer replaces it.
-    if (error instanceof CloudError && ['unavailable', 'aborted', 'address-limit', 'not-found'].includes(error.code)) {
+    if (error instanceof CloudError && IN_DOUBT.has(error.code)) {
       await refreshInterface(action.interfaceId, context, { signal, cause: 'verify' });
     }
-    bookGrowthFailure(error, known?.subnetId ?? '', context, backOffs);
+    if (error instanceof CloudError && error.code === 'address-limit')
+      bookFull(error, action.interfaceId, context, backOffs);
+    else bookGrowthFailure(error, known?.subnetId ?? '', context, backOffs);
+  }
+  await storeInterface(action.interfaceId, context);
+}
+
+/** The `assign-ipv6-prefix` action: the /80 from which the pods of an interface get their IPv6 addresses. */
+export async function assignIpv6Prefix(
+  action: Extract<Action, { kind: 'assign-ipv6-prefix' }>,
+  context: ExecuteContext,
+  backOffs: BackOffs,
+  { signal, settle }: Run,
+): Promise<void> {
+  const { provider } = context;
+  const options = { signal, cause: action.why.reason };
+  const known = knownInterface(context, action.interfaceId);
+  try {
+    const request = { networkInterfaceId: action.interfaceId, prefixCount: 1 };
+    const { prefixes } = await provider.assignIpv6Addresses(request, options);
+    settle((ledger) => withIpv6Prefixes(ledger, action.interfaceId, prefixes));
+    backOffs.succeed(context);
+    backOffs.subnetGave(ipv6Of(known?.subnetId ?? ''));
+  } catch (error) {
+    if (error instanceof CloudError && IN_DOUBT.has(error.code)) {
+      await refreshInterface(action.interfaceId, context, { signal, cause: 'verify' });
+    }
+    bookIpv6Failure(error, known?.subnetId ?? '', context, backOffs);
   }
   await storeInterface(action.interfaceId, context);
 }

@@ -1,5 +1,4 @@
 /** The `create-interface` and `delete-interface` actions: the life of a secondary ENI. */
-import { setTimeout } from 'node:timers/promises';
 import { CloudError } from '#cloud/errors.ts';
 import { interfaceDescription } from '#cloud/aws/tags.ts';
 import type { CallOptions, NetworkInterfaceDescription } from '#cloud/provider.ts';
@@ -7,7 +6,7 @@ import { withInterface, withoutInterface, withPhase } from '#warm-pool/ledger.ts
 import type { Action, NetworkInterface } from '#warm-pool/model.ts';
 import { errorFields } from '../observe/log.ts';
 import { DETACH_DEADLINE_MS, type ExecuteContext, LINK_DEADLINE_MS, toNetworkInterface } from './context.ts';
-import { bookGrowthFailure, type BackOffs } from './failures.ts';
+import { bookGrowthFailure, type BackOffs, prefixesOf } from './failures.ts';
 import type { Run } from '../reconciler.ts';
 import { knownInterface, storeInterface } from './known-interfaces.ts';
 
@@ -33,6 +32,7 @@ export async function createInterface(
     await bringUp(attached, context, { signal, settle });
     backOffs.succeed(context);
     backOffs.subnetGave(action.subnetId);
+    if (action.mode === 'prefix') backOffs.subnetGave(prefixesOf(action.subnetId));
   } catch (error) {
     // The daemon stops: the next start finds the intent and what came of it.
     if (signal.aborted) return;
@@ -53,9 +53,15 @@ function certainlyNothing(error: unknown): boolean {
 
 /** A new interface that could not be brought up leaves pool, kernel and cloud. Resolves to false where the cloud still has it. */
 async function abandon(id: string, action: Create, context: ExecuteContext): Promise<boolean> {
-  context.pool.update((ledger) => withoutInterface(ledger, id));
-  await context.datapath.tearDownInterface(action.deviceIndex, action.networkCardIndex);
-  return discard(id, context);
+  // While it goes, what lists it as attached must not take it up again.
+  context.bringingUp.add(id);
+  try {
+    context.pool.update((ledger) => withoutInterface(ledger, id));
+    await context.datapath.tearDownInterface(action.deviceIndex, action.networkCardIndex);
+    return await discard(id, context);
+  } finally {
+    context.bringingUp.delete(id);
+  }
 }
 
 function create(
@@ -64,15 +70,16 @@ function create(
   context: ExecuteContext,
   signal: AbortSignal,
 ): Promise<NetworkInterfaceDescription> {
-  const { provider, identity, tags, now } = context;
+  const { provider, identity, securityGroups, tags } = context;
   return provider.createNetworkInterface(
     {
       subnetId: action.subnetId,
-      securityGroupIds: identity.securityGroupIds,
+      securityGroupIds: securityGroups(),
       description: interfaceDescription(identity.instanceId),
-      tags: tags(now()),
+      tags: tags(),
       clientToken,
       ...(action.mode === 'prefix' ? { ipv4PrefixCount: action.count } : { secondaryAddressCount: action.count }),
+      ipv6PrefixCount: action.ipv6PrefixCount ?? 0,
     },
     { signal, cause: action.why.reason },
   );
@@ -116,17 +123,31 @@ async function attach(
 export async function bringUp(
   description: NetworkInterfaceDescription,
   context: ExecuteContext,
+  run: Run,
+): Promise<void> {
+  if (context.bringingUp.has(description.id)) return;
+  context.bringingUp.add(description.id);
+  try {
+    await bringUpOnce(description, context, run);
+  } finally {
+    context.bringingUp.delete(description.id);
+  }
+}
+
+async function bringUpOnce(
+  description: NetworkInterfaceDescription,
+  context: ExecuteContext,
   { signal, settle }: Run,
 ): Promise<void> {
   const { pool, datapath, now, subnets } = context;
-  const attaching = toNetworkInterface(description, context, 'attaching', now());
+  const attaching = toNetworkInterface(context.corrected(description), context, 'attaching', now());
   settle((ledger) => withInterface(ledger, attaching));
   if (subnets.get(description.subnetId) === undefined) await subnets.refresh({ signal, cause: 'new-subnet' });
   const subnetCidr = subnets.get(description.subnetId)?.cidr;
   if (subnetCidr === undefined)
     throw new Error(`subnet ${description.subnetId} of ${description.id} cannot be described`);
   try {
-    await datapath.waitForLink(attaching.mac, AbortSignal.any([signal, AbortSignal.timeout(LINK_DEADLINE_MS)]));
+    await datapath.waitForLink(attaching.mac, AbortSignal.any([signal, context.clock.deadline(LINK_DEADLINE_MS)]));
     if (!attaching.isPrimary) await datapath.setUpInterface({ ...attaching, subnetCidr });
   } catch (error) {
     context.log.error(
@@ -151,13 +172,16 @@ export async function deleteInterface(
   pool.update((ledger) => withPhase(ledger, known.id, 'draining'));
   for (let pause = FIRST_DELETE_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_DELETE_PAUSE_MS)) {
     try {
+      // A restart must not serve from what may be gone by then.
+      await storeInterface(known.id, context);
       await detachAndDelete(known, action.why.reason, context, signal);
       break;
     } catch (error) {
       signal.throwIfAborted();
       log.error({ eni: known.id, retryInMs: pause, ...errorFields(error) }, 'the interface could not be deleted yet');
     }
-    await setTimeout(pause, undefined, { signal });
+    await context.clock.sleep(pause, signal);
+    signal.throwIfAborted();
   }
   settle((ledger) => withoutInterface(ledger, known.id));
   await journal.append({ kind: 'interface-gone', interfaceId: known.id });
@@ -201,13 +225,14 @@ async function deleteWhenDetached(id: string, context: ExecuteContext, signal: A
       const worthWaiting = error instanceof CloudError && error.code === 'in-use' && context.now() < giveUpAt;
       if (!worthWaiting) throw error;
     }
-    await setTimeout(pause, undefined, { signal });
+    await context.clock.sleep(pause, signal);
+    signal.throwIfAborted();
   }
 }
 
 /** Deletes an interface that was created and could not be used. Resolves to false where that failed. */
 async function discard(id: string, context: ExecuteContext): Promise<boolean> {
-  const signal = AbortSignal.timeout(DETACH_DEADLINE_MS);
+  const signal = context.clock.deadline(DETACH_DEADLINE_MS);
   try {
     const exists = await detach(id, context, { signal, cause: 'discard' }, true);
     if (exists) await deleteWhenDetached(id, context, signal);

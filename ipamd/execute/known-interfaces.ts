@@ -1,16 +1,15 @@
 /** The interfaces as pool and journal know them, and a second look where that is in doubt. */
-import { setTimeout } from 'node:timers/promises';
 import { CloudError } from '#cloud/errors.ts';
 import type { CallOptions, NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { withInterface, withoutInterface } from '#warm-pool/ledger.ts';
-import type { AddressBlock, InterfaceUse, NetworkInterface } from '#warm-pool/model.ts';
+import type { InterfaceUse, NetworkInterface } from '#warm-pool/model.ts';
 import { errorFields } from '../observe/log.ts';
-import { blocksOf, type ExecuteContext } from './context.ts';
+import { blocksOf, type ExecuteContext, ipv6Of } from './context.ts';
 
 /** Between an answer that takes something from pods and the question whether it is meant. */
 const CONFIRM_PAUSE_MS = 1000;
 
-type Reader = Pick<ExecuteContext, 'provider' | 'pool' | 'log' | 'identity'>;
+type Reader = Pick<ExecuteContext, 'provider' | 'pool' | 'log' | 'identity' | 'clock'>;
 
 /** Writes the interface, as the pool knows it now, into the journal. */
 export async function storeInterface(id: string, context: ExecuteContext): Promise<void> {
@@ -22,40 +21,44 @@ export async function storeInterface(id: string, context: ExecuteContext): Promi
 
 /**
  * Replaces what the pool thinks the interface holds by what the cloud says; an interface that is gone leaves the pool.
- * What would take an address from a pod is asked twice. A failed look changes nothing. After a call whose outcome is
- * unknown (cause `verify`) it looks once more when no read can be behind that call any longer.
+ * What would take an address from a pod is asked twice. A failed look changes nothing and resolves to false. After a call
+ * whose outcome is unknown (cause `verify`) it looks once more when no read can be behind that call any longer.
  */
-export async function refreshInterface(id: string, context: ExecuteContext, options: CallOptions): Promise<void> {
-  const { pool, log, journal, secondLooks } = context;
+export async function refreshInterface(id: string, context: ExecuteContext, options: CallOptions): Promise<boolean> {
+  const { log, journal, secondLooks } = context;
   if (options.cause === 'verify') secondLooks.at(id, context);
   try {
     const description = await confirmed(id, await attachedHere(id, context, options), context, options);
     if (description === undefined) {
       const known = knownInterface(context, id);
-      if (known === undefined || known.isPrimary || known.phase === 'draining') return;
+      if (known === undefined || known.isPrimary || known.phase === 'draining') return true;
       forgetInterface(id, context);
       await journal.append({ kind: 'interface-gone', interfaceId: id });
-      return;
+      return true;
     }
-    updateBlocks(id, blocksOf(description), { pool, log });
+    updateBlocks(description, context);
+    return true;
   } catch (error) {
     log.warn(
       { eni: id, ...errorFields(error) },
       'the interface could not be described; its addresses stay as they are known',
     );
+    return false;
   }
 }
 
 /** Puts in place what the cloud gives to the interface, and says loudly which pods that leaves without their address. */
 export function updateBlocks(
-  id: string,
-  blocks: readonly AddressBlock[],
-  { pool, log }: Pick<ExecuteContext, 'pool' | 'log'>,
+  described: NetworkInterfaceDescription,
+  { pool, log, corrected }: Pick<ExecuteContext, 'pool' | 'log' | 'corrected'>,
 ): void {
+  const description = corrected(described);
   reportingOrphans({ pool, log }, () =>
     pool.update((ledger) => {
-      const known = ledger.interfaces.get(id)?.networkInterface;
-      return known === undefined ? ledger : withInterface(ledger, { ...known, blocks });
+      const known = ledger.interfaces.get(description.id)?.networkInterface;
+      if (known === undefined) return ledger;
+      const { ipv6Prefixes = [], ...own } = ipv6Of(description);
+      return withInterface(ledger, { ...known, ...own, ipv6Prefixes, blocks: blocksOf(description), fullUntil: undefined });
     }),
   );
 }
@@ -79,20 +82,24 @@ export async function confirmed(
   const use = context.pool.snapshot().interfaces.find(({ networkInterface }) => networkInterface.id === id);
   if (use === undefined || use.networkInterface.phase === 'draining') return first;
   const missing =
-    first === undefined ? use.blocks.map(({ block }) => block.cidr) : usedAndMissing(use, blocksOf(first));
+    first === undefined
+      ? [...use.blocks.map(({ block }) => block.cidr), ...(use.networkInterface.ipv6Prefixes ?? [])]
+      : usedAndMissing(use, first);
   if (first !== undefined && missing.length === 0) return first;
   context.log.warn(
     { eni: id, cidrs: missing, attached: first !== undefined },
     'the cloud does not list what this node uses; asking again',
   );
-  await setTimeout(CONFIRM_PAUSE_MS, undefined, { signal: options.signal });
+  await context.clock.sleep(CONFIRM_PAUSE_MS, options.signal);
+  options.signal?.throwIfAborted();
   return attachedHere(id, context, { ...options, cause: 'confirm' });
 }
 
-/** Blocks with pods in them that are not among these. */
-export function usedAndMissing({ blocks }: InterfaceUse, listed: readonly AddressBlock[]): readonly string[] {
-  const cidrs = new Set(listed.map(({ cidr }) => cidr));
-  return blocks.flatMap(({ block, assigned }) => (assigned > 0 && !cidrs.has(block.cidr) ? [block.cidr] : []));
+/** Blocks and /80 prefixes with pods in them that are not in the description. */
+function usedAndMissing({ blocks, ipv6 = [] }: InterfaceUse, listed: NetworkInterfaceDescription): readonly string[] {
+  const cidrs = new Set([...blocksOf(listed).map(({ cidr }) => cidr), ...(ipv6Of(listed).ipv6Prefixes ?? [])]);
+  const used = [...blocks.map(({ block, assigned }) => ({ cidr: block.cidr, assigned })), ...ipv6];
+  return used.flatMap(({ cidr, assigned }) => (assigned > 0 && !cidrs.has(cidr) ? [cidr] : []));
 }
 
 /** The interface as the pool knows it now. */
@@ -115,10 +122,10 @@ async function attachedHere(
 }
 
 function reportingOrphans({ pool, log }: Pick<ExecuteContext, 'pool' | 'log'>, change: () => void): void {
-  const before = pool.ledger.orphans;
+  const before = pool.ledger;
   change();
-  for (const [address, { pod, interfaceId, attachment }] of pool.ledger.orphans) {
-    if (before.has(address)) continue;
+  for (const [address, { pod, interfaceId, attachment }] of [...pool.ledger.orphans, ...pool.ledger.ipv6Orphans]) {
+    if (before.orphans.has(address) || before.ipv6Orphans.has(address)) continue;
     log.error(
       { address, eni: interfaceId, pod: `${pod.namespace}/${pod.name}`, containerId: attachment.containerId },
       'a pod runs with an address that the cloud no longer gives to this node; its traffic is lost until the pod is made anew',

@@ -2,6 +2,7 @@
  * Deletes interfaces that nodes of this cluster lost (placement/leaked.ts says which). One look at long intervals, in the
  * background: nothing waits for it, and what fails is logged, counted and tried at the next look.
  */
+import type { Timer } from '#cloud/decorate/clock.ts';
 import { CREATED_AT_TAG, networkInterfaceTags } from '#cloud/aws/tags.ts';
 import { CloudError } from '#cloud/errors.ts';
 import { errorFields } from '../observe/log.ts';
@@ -11,7 +12,7 @@ import type { ExecuteContext } from './context.ts';
 export type LeakOutcome = 'deleted' | 'marked' | 'failed';
 
 export interface LeakSweepOptions {
-  readonly context: Pick<ExecuteContext, 'provider' | 'identity' | 'pool' | 'now' | 'log'>;
+  readonly context: Pick<ExecuteContext, 'provider' | 'identity' | 'pool' | 'clock' | 'now' | 'log'>;
   readonly clusterName: string;
   readonly intervalMs: number;
   readonly count: (outcome: LeakOutcome) => void;
@@ -24,7 +25,7 @@ export class LeakSweep {
   readonly #owner: Owner;
   readonly #random: () => number;
   readonly #stop = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #look: Promise<void> | undefined;
 
   /** The first look comes after a twelfth to a sixth of the interval, the others at the interval give or take a tenth. */
@@ -37,13 +38,13 @@ export class LeakSweep {
   }
 
   #lookAfter(delayMs: number): void {
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#options.context.clock.after(delayMs, () => {
       this.#look = this.#sweep().finally(() => {
         this.#look = undefined;
         if (this.#stop.signal.aborted) return;
         this.#lookAfter(this.#options.intervalMs * (0.9 + 0.2 * this.#random()));
       });
-    }, delayMs);
+    });
   }
 
   async #sweep(): Promise<void> {
@@ -107,7 +108,7 @@ export class LeakSweep {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'));
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     await this.#look;
   }
 }

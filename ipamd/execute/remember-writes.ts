@@ -5,8 +5,11 @@ import { errorFields, type Log } from '../observe/log.ts';
 import type { Journal } from '../store/journal.ts';
 import { outrank, type OwnWrite, youngWrites } from '../store/own-writes.ts';
 
-/** Whether the call took effect is unknown. */
-const UNKNOWN: ReadonlySet<CloudErrorCode> = new Set(['unavailable', 'aborted']);
+/**
+ * Whether the release took effect is unknown, or an earlier one did (`not-found` is about some of the addresses, not all):
+ * a read that lists them may be older than it.
+ */
+const UNKNOWN: ReadonlySet<CloudErrorCode> = new Set(['unavailable', 'aborted', 'not-found']);
 
 export interface OwnWritesOptions {
   readonly journal: Pick<Journal, 'append'>;
@@ -66,8 +69,6 @@ export function withOwnWrites(provider: CloudProvider, writes: OwnWrites, now: (
     describeSubnets: (request, options) => provider.describeSubnets(request, options),
     describeInstanceTypes: (request, options) => provider.describeInstanceTypes(request, options),
     modifyNetworkInterfaceAttribute: (request, options) => provider.modifyNetworkInterfaceAttribute(request, options),
-    assignIpv6Addresses: (request, options) => provider.assignIpv6Addresses(request, options),
-    unassignIpv6Addresses: (request, options) => provider.unassignIpv6Addresses(request, options),
     createTags: (request, options) => provider.createTags(request, options),
   };
 }
@@ -91,30 +92,40 @@ function readsOf(
   };
 }
 
-function blockWritesOf(
-  provider: CloudProvider,
-  writes: OwnWrites,
-): Pick<CloudProvider, 'assignPrivateIpAddresses' | 'unassignPrivateIpAddresses'> {
-  return {
-    async assignPrivateIpAddresses(request, options) {
+type BlockWrites = Pick<
+  CloudProvider,
+  'assignPrivateIpAddresses' | 'unassignPrivateIpAddresses' | 'assignIpv6Addresses' | 'unassignIpv6Addresses'
+>;
+
+function blockWritesOf(provider: CloudProvider, writes: OwnWrites): BlockWrites {
+  const assigning =
+    (operation: 'assignPrivateIpAddresses' | 'assignIpv6Addresses'): BlockWrites['assignIpv6Addresses'] =>
+    async (request, options) => {
       const { networkInterfaceId: interfaceId } = request;
       await writes.note({ kind: 'asked', interfaceId });
-      const assigned = await provider.assignPrivateIpAddresses(request, options);
+      const assigned = await provider[operation](request, options);
       await writes.note({ kind: 'assigned', interfaceId, ...assigned });
       return assigned;
-    },
-    async unassignPrivateIpAddresses(request, options) {
+    };
+  const unassigning =
+    (operation: 'unassignPrivateIpAddresses' | 'unassignIpv6Addresses'): BlockWrites['unassignIpv6Addresses'] =>
+    async (request, options) => {
       const blocks = blocksOf(request);
       await writes.note({ kind: 'unassigned', ...blocks });
       try {
-        await provider.unassignPrivateIpAddresses(request, options);
+        await provider[operation](request, options);
       } catch (error) {
         const unknown = error instanceof CloudError && UNKNOWN.has(error.code);
         await writes.note({ kind: unknown ? 'unassigned' : 'kept', ...blocks });
         throw error;
       }
       await writes.note({ kind: 'unassigned', ...blocks });
-    },
+    };
+  return {
+    assignPrivateIpAddresses: assigning('assignPrivateIpAddresses'),
+    unassignPrivateIpAddresses: unassigning('unassignPrivateIpAddresses'),
+    assignIpv6Addresses: assigning('assignIpv6Addresses'),
+    unassignIpv6Addresses: unassigning('unassignIpv6Addresses'),
   };
 }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { systemClock } from '#cloud/decorate/clock.ts';
 import { emptyLedger, withSubnets } from '#warm-pool/ledger.ts';
 import type { Plan } from '#warm-pool/model.ts';
 import { Pool } from '../pool.ts';
@@ -34,7 +35,7 @@ function watchOf(plan: Plan, answers: boolean, answeredBefore = answers) {
       return Promise.resolve(answers);
     },
   };
-  const watch = new SubnetWatch({ subnets, pool, now: Date.now }, () => 0.5);
+  const watch = new SubnetWatch({ subnets, pool, clock: systemClock }, () => 0.5);
   pool.onChange(() => watch.planned(plan));
   const backOff = () => pool.snapshot().subnets[0]?.backOffUntil;
   return { watch, looks, backOff };

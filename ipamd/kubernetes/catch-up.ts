@@ -15,17 +15,19 @@ export async function repeatUntilDone(
     readonly clock: Clock;
     readonly random: () => number;
     readonly log: Log;
+    /** Which failures repetition may overcome, beside those of the API server. */
+    readonly isWorth?: (error: unknown) => boolean;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { what, backOff, clock, random, log } = options;
+  const { what, backOff, clock, random, log, isWorth = () => false } = options;
   for (let failures = 1; !signal.aborted && failures <= MOST_ATTEMPTS; failures += 1) {
     try {
       await work();
       return;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isWorthRepeating(error) || failures === MOST_ATTEMPTS) {
+      if ((!isWorthRepeating(error) && !isWorth(error)) || failures === MOST_ATTEMPTS) {
         log.warn({ what, ...errorFields(error) }, 'the API server refused what was to be done once');
         return;
       }

@@ -18,6 +18,14 @@ export type EniConfigLookup =
   /** The API server has not answered yet. */
   | { readonly kind: 'unknown' };
 
+/** What decisions need to know of a pod. */
+export interface ClusterPod {
+  readonly uid: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Names of the resources that any of its containers, those for its start included, has limits of. */
+  readonly limits: readonly string[];
+}
+
 export interface ClusterView {
   /** The ENIConfig that the node's label or annotation names (peer's precedence). */
   eniConfig(): EniConfigLookup;
@@ -27,6 +35,8 @@ export interface ClusterView {
   podCapacity(): number | undefined;
   /** Annotations of a pod of this node; undefined: the pod is not known here. */
   podAnnotations(namespace: string, name: string): Readonly<Record<string, string>> | undefined;
+  /** A pod of this node as the API server has it; undefined: not known here. Absent where pods are not watched. */
+  pod?(namespace: string, name: string): ClusterPod | undefined;
   /** Called after any of the answers above may have changed. The returned function ends it. */
   onChange(listener: () => void): () => void;
 }

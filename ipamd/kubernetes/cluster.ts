@@ -13,6 +13,7 @@ import { type ClusterView, WITHOUT_CLUSTER } from './cluster-view.ts';
 import { loadCredentials, type NewKubeConfig } from './credentials.ts';
 import { DeniedCalls } from './denied-calls.ts';
 import { Events } from './events.ts';
+import { announceFeatures, featuresOf, NotYet } from './cni-node.ts';
 import type { ClusterMetrics } from './metrics.ts';
 import { newKubeConfig } from './narrow-import.ts';
 import { hasStartupTaint, NodeStatus, SHORTAGE_CONDITION } from './node-status.ts';
@@ -26,7 +27,7 @@ import { WatchedCluster } from './watch.ts';
 export interface ClusterOptions {
   readonly config: Pick<
     Config,
-    'nodeName' | 'podName' | 'eniConfigAnnotation' | 'eniConfigLabel' | 'annotatePodIp' | 'customNetworking'
+    'nodeName' | 'podName' | 'eniConfigAnnotation' | 'eniConfigLabel' | 'annotatePodIp' | 'customNetworking' | 'podEni'
   >;
   readonly source: ClusterSource | undefined;
   readonly clock: Clock;
@@ -99,7 +100,7 @@ function connected(options: ClusterOptions, source: ClusterSource): Cluster {
   const view = new WatchedCluster({
     api,
     nodeName,
-    pods: false,
+    pods: config.podEni,
     eniConfigs: config.customNetworking,
     eniConfigKeys: { annotation: config.eniConfigAnnotation, label: config.eniConfigLabel },
     clock,
@@ -130,6 +131,7 @@ function connected(options: ClusterOptions, source: ClusterSource): Cluster {
 
   let ended = () => undefined as void;
   let caughtUp: Promise<void> = Promise.resolve();
+  let announced: Promise<void> = Promise.resolve();
   return {
     view,
     news,
@@ -147,6 +149,18 @@ function connected(options: ClusterOptions, source: ClusterSource): Cluster {
       };
       ended = view.onChange(look);
       look();
+      if (config.podEni)
+        announced = repeatUntilDone(
+          () =>
+            announceFeatures(
+              api,
+              nodeName,
+              featuresOf(config, () => view.eniConfig()),
+              stop.signal,
+            ),
+          { what: 'CNINode features', backOff: RETRY, clock, random, log, isWorth: (error) => error instanceof NotYet },
+          stop.signal,
+        );
       if (annotations !== undefined)
         caughtUp = repeatUntilDone(
           () => annotations.catchUp(nodeName, pods, stop.signal),
@@ -159,7 +173,7 @@ function connected(options: ClusterOptions, source: ClusterSource): Cluster {
       stop.abort(new Error('the daemon stops'));
       news[Symbol.dispose]();
       await Promise.all([view, eventBox, nodeBox, podBox].map((each) => each[Symbol.asyncDispose]()));
-      await caughtUp;
+      await Promise.all([caughtUp, announced]);
       api[Symbol.dispose]();
     },
   };

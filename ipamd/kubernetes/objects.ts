@@ -28,6 +28,8 @@ export interface PodFacts {
   readonly name: string;
   readonly uid: string;
   readonly annotations: Texts;
+  /** Names of resources in the limits of containers of every kind; absent for none. */
+  readonly limits?: readonly string[];
 }
 
 export interface EniConfigFacts {
@@ -67,7 +69,14 @@ export function nodeFacts(object: unknown): NodeFacts | undefined {
 /** undefined: it has no name. */
 export function podFacts(object: unknown): PodFacts | undefined {
   const { name, namespace, uid, annotations } = metadataOf(object);
-  return name === '' ? undefined : { name, namespace, uid, annotations };
+  if (name === '') return undefined;
+  const { containers, initContainers } = fieldsOf(fieldsOf(object)['spec']);
+  const limits = new Set([...list(containers), ...list(initContainers)].flatMap(limitsOf));
+  return { name, namespace, uid, annotations, ...(limits.size === 0 ? {} : { limits: [...limits].toSorted() }) };
+}
+
+function limitsOf(container: unknown): readonly string[] {
+  return Object.keys(fieldsOf(fieldsOf(fieldsOf(container)['resources'])['limits']));
 }
 
 /** What is absent is `''` or empty; whether it can be used is judged by `usableEniConfig`. undefined: it has no name. */

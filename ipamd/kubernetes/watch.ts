@@ -4,7 +4,7 @@ import type { Log } from '../observe/log.ts';
 import { errorFields } from '../observe/log.ts';
 import type { ApiServer } from './api-server.ts';
 import type { BackOff } from './back-off.ts';
-import type { ClusterView, EniConfigLookup } from './cluster-view.ts';
+import type { ClusterPod, ClusterView, EniConfigLookup } from './cluster-view.ts';
 import { type EniConfigKeys, lookUpEniConfig } from './eni-config.ts';
 import type { ClusterMetrics } from './metrics.ts';
 import { eniConfigFacts, type EniConfigFacts, type NodeFacts, nodeFacts, podFacts, type PodFacts } from './objects.ts';
@@ -85,6 +85,11 @@ export class WatchedCluster implements ClusterView {
 
   podAnnotations(namespace: string, name: string): Readonly<Record<string, string>> | undefined {
     return this.#pods?.get(`${namespace}/${name}`)?.annotations;
+  }
+
+  pod(namespace: string, name: string): ClusterPod | undefined {
+    const facts = this.#pods?.get(`${namespace}/${name}`);
+    return facts === undefined ? undefined : { ...facts, limits: facts.limits ?? [] };
   }
 
   onChange(listener: () => void): () => void {

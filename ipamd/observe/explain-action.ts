@@ -21,6 +21,8 @@ export function callsOf(action: Action): readonly string[] {
       return ['CreateNetworkInterface', 'AttachNetworkInterface', 'ModifyNetworkInterfaceAttribute'];
     case 'assign':
       return ['AssignPrivateIpAddresses'];
+    case 'assign-ipv6-prefix':
+      return ['AssignIpv6Addresses'];
     case 'release': {
       const kinds = new Set(action.cidrs.map((cidr) => cidr.endsWith('/32')));
       return Array.from(kinds, () => 'UnassignPrivateIpAddresses');
@@ -46,9 +48,11 @@ export function explainAction(action: Action): ExplainedAction {
 function does(action: Action): string {
   switch (action.kind) {
     case 'create-interface':
-      return `create an ENI in ${action.subnetId}, device ${action.deviceIndex}, with ${blocks(action)}`;
+      return `create an ENI in ${action.subnetId}, device ${action.deviceIndex}${onCard(action)}, with ${contents(action)}`;
     case 'assign':
       return `ask for ${blocks(action)} for ${action.interfaceId}`;
+    case 'assign-ipv6-prefix':
+      return `ask for an IPv6 prefix (/80) for ${action.interfaceId}`;
     case 'release':
       return `give back ${released(action.cidrs)} of ${action.interfaceId}`;
     case 'delete-interface':
@@ -56,6 +60,16 @@ function does(action: Action): string {
     default:
       return action satisfies never;
   }
+}
+
+function onCard({ networkCardIndex }: Extract<Action, { kind: 'create-interface' }>): string {
+  return networkCardIndex === 0 ? '' : ` on network card ${networkCardIndex}`;
+}
+
+function contents(action: Extract<Action, { kind: 'create-interface' }>): string {
+  const ipv6 = (action.ipv6PrefixCount ?? 0) > 0 ? ['an IPv6 prefix (/80)'] : [];
+  const ipv4 = action.count > 0 || ipv6.length === 0 ? [blocks(action)] : [];
+  return [...ipv4, ...ipv6].join(' and ');
 }
 
 function blocks({ mode, count }: Extract<Action, { kind: 'assign' | 'create-interface' }>): string {

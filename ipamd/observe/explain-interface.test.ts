@@ -71,7 +71,7 @@ describe('outlookOf', () => {
       /^to-be-removed: It is to be removed now\. .*WARM_ENI_TARGET=1 is still met/,
     );
     expect(outlook(networkInterface(1, { since: NOW - 1000 }))).toMatch(
-      /^removed-later: eni-1 is not needed, but is removed only once it is 60 s old \(it is 1 s\)\. The planner looks again at \d{4}-/,
+      /^removed-later: eni-1 is not needed, but is removed only once it is 60 s old \(it is 1 s\)\. \(interface-too-young\) The planner looks again at \d{4}-/,
     );
     expect(outlook(networkInterface(1, { managed: false }))).toMatch(/^unmanaged: /);
     expect(outlook(networkInterface(1, { phase: 'draining' }))).toMatch(/^leaving: /);

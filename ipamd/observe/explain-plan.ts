@@ -1,18 +1,19 @@
 /** `/v1/plan`: what the planner would do now, where that leads, and the same under other settings. */
 import { explain } from '#warm-pool/explain.ts';
 import { forecast } from '#warm-pool/forecast.ts';
-import { type Ledger, summary } from '#warm-pool/ledger.ts';
+import { cardsInUse, type Ledger, limitsOn, summary } from '#warm-pool/ledger.ts';
 import type { Action, AllocationMode, Refusal, WarmTargets } from '#warm-pool/model.ts';
 import type { Config } from '../config/config.ts';
 import type { Pool } from '../pool.ts';
 import type { Node } from '../start/discover.ts';
 import { type CallCounts, countCalls, explainAction, type ExplainedAction } from './explain-action.ts';
+import { fixOf } from './explain-fix.ts';
 import { type ChangedSettings, settingsWith } from './explain-settings.ts';
 
 export interface PlanSource {
   readonly config: Config;
   readonly node: Pick<Node, 'instanceType'>;
-  readonly pool: Pick<Pool, 'ledger' | 'waiting' | 'cloudBackOffUntil'>;
+  readonly pool: Pick<Pool, 'ledger' | 'waiting' | 'circumstances' | 'lastCloudError'>;
   readonly targets: WarmTargets;
   readonly now: () => number;
 }
@@ -32,7 +33,7 @@ export interface PoolFigures {
   readonly coolDownSeconds: number;
 }
 
-export type ExplainedRefusal = Refusal & { readonly sentence: string };
+export type ExplainedRefusal = Refusal & { readonly sentence: string; readonly fix: string };
 
 export interface PlanAnswer {
   /** What `set` changed; empty where nothing was set. */
@@ -53,6 +54,8 @@ export interface PlanAnswer {
   readonly steps: readonly { readonly at: string; readonly actions: readonly ExplainedAction[] }[];
   /** EC2 calls of all steps. */
   readonly calls: CallCounts;
+  /** What EC2 refused last; null where the last call of its kind succeeded. */
+  readonly lastRefusal: string | null;
   /** When time alone changes the plan of this moment. */
   readonly wakeAt: string | null;
 }
@@ -64,14 +67,14 @@ export function plannedWith(sets: readonly string[], source: PlanSource): PlanAn
   const ledgerConfig = pool.ledger.config;
   const { targets, changed, ...next } = settingsWith(sets, { config, node, targets: source.targets, ledgerConfig });
   const ledger = { ...pool.ledger, config: next.ledgerConfig };
-  const { waiting, cloudBackOffUntil } = pool;
-  const ahead = forecast(ledger, targets, { waiting, now, cloudBackOffUntil });
+  const { waiting } = pool;
+  const ahead = forecast(ledger, targets, pool.circumstances(now));
   const { first } = ahead;
   return {
     settings: changed,
     now: figures(pool.ledger, waiting, now),
     after: {
-      ...figures(ahead.ledger, ahead.waiting, ahead.at),
+      ...figures(ahead.ledger, ahead.waiting + sum(ahead.waitingOn), ahead.at),
       at: iso(ahead.at),
       settled: ahead.settled,
       refusals: ahead.refusals.map(explainRefusal),
@@ -81,6 +84,7 @@ export function plannedWith(sets: readonly string[], source: PlanSource): PlanAn
     refusals: first.refusals.map(explainRefusal),
     steps: ahead.steps.map(({ at, actions }) => ({ at: iso(at), actions: actions.map(explainAction) })),
     calls: countCalls(ahead.steps.flatMap(({ actions }): readonly Action[] => actions)),
+    lastRefusal: pool.lastCloudError instanceof Error ? pool.lastCloudError.message : null,
     wakeAt: first.wakeAt === undefined ? null : iso(first.wakeAt),
   };
 }
@@ -88,7 +92,8 @@ export function plannedWith(sets: readonly string[], source: PlanSource): PlanAn
 function figures(ledger: Ledger, waiting: number, at: number): PoolFigures {
   const { interfaces, total, prefixes, assigned, cooling, free } = summary(ledger, at);
   const { mode, limits, coolDownMs } = ledger.config;
-  const { maxInterfaces, maxPods } = limits;
+  const maxInterfaces = cardsInUse(ledger).reduce((sum, card) => sum + limitsOn(ledger, card).maxInterfaces, 0);
+  const { maxPods } = limits;
   return {
     mode,
     interfaces,
@@ -104,8 +109,12 @@ function figures(ledger: Ledger, waiting: number, at: number): PoolFigures {
   };
 }
 
+function sum(byCard: ReadonlyMap<number, number>): number {
+  return [...byCard].reduce((total, [card, waiting]) => (card === 0 ? total : total + waiting), 0);
+}
+
 function explainRefusal(refusal: Refusal): ExplainedRefusal {
-  return { ...refusal, sentence: explain(refusal.why) };
+  return { ...refusal, sentence: explain(refusal.why), fix: fixOf(refusal.why.reason) };
 }
 
 function iso(time: number): string {

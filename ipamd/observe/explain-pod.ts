@@ -1,6 +1,7 @@
 /** Where a pod's address comes from, and what an address is to this node. */
 import { addressState, type AddressState } from '#warm-pool/ledger-address.ts';
 import { contains, parseCidr, parseIpv4 } from '#warm-pool/address.ts';
+import type { Ledger } from '#warm-pool/ledger.ts';
 import type { AddressBlock, NetworkInterface } from '#warm-pool/model.ts';
 import type { Pool } from '../pool.ts';
 import { podRowOf, type PodRow, type RowSource } from './explain-rows.ts';
@@ -10,6 +11,7 @@ export interface PodAnswer extends PodRow {
   readonly subnetId: string | null;
   readonly block: AddressBlock | null;
   readonly sentences: readonly string[];
+  readonly fix: string;
 }
 
 export interface AddressAnswer {
@@ -22,6 +24,7 @@ export interface AddressAnswer {
   /** Until when it rests. */
   readonly until: string | null;
   readonly sentences: readonly string[];
+  readonly fix: string;
 }
 
 export function explainPod(row: PodRow, { pool }: RowSource, now: number): PodAnswer {
@@ -32,8 +35,11 @@ export function explainPod(row: PodRow, { pool }: RowSource, now: number): PodAn
     place === undefined
       ? `No ENI of this node holds ${row.address} any more: the pod has lost its address in the cloud and must be recreated.`
       : `Its address is ${fromBlock(place.block)} of ${nameOf(place.networkInterface)} in ${place.networkInterface.subnetId}.`,
+    ...secondAddress(row, pool.ledger, now),
     'New pods get an address of the primary ENI first, then of the ENI with most pods, so that the others can be given back.',
-    `Its host link is ${row.hostIfName}; what it sends beyond this node is routed by ${routed}.`,
+    row.plumbedBy === null
+      ? `Its host link is ${row.hostIfName}; what it sends beyond this node is routed by ${routed}.`
+      : `Its host link is ${row.hostIfName || 'not known'}; ${row.plumbedBy} made it with its routes and rules, which stay until the pod is deleted.`,
   ];
   return {
     kind: 'pod',
@@ -41,7 +47,19 @@ export function explainPod(row: PodRow, { pool }: RowSource, now: number): PodAn
     subnetId: place?.networkInterface.subnetId ?? null,
     block: place?.block ?? null,
     sentences,
+    fix: place === undefined ? RECREATE : 'Nothing.',
   };
+}
+
+/** On a dual-stack node. */
+function secondAddress({ ipv6Address }: PodRow, ledger: Ledger, now: number): readonly string[] {
+  if (ipv6Address === null) return [];
+  const use = addressState(ledger, ipv6Address, now);
+  return use.kind === 'assigned'
+    ? [`Its IPv6 address is ${fromBlock(use.block)} of ${nameOf(use.networkInterface)}.`]
+    : [
+        `No ENI of this node holds its IPv6 address ${ipv6Address} any more: the pod must be recreated to have one again.`,
+      ];
 }
 
 export function explainAddress(address: string, source: RowSource, now: number): AddressAnswer {
@@ -59,7 +77,15 @@ export function explainAddress(address: string, source: RowSource, now: number):
     pod: pod ?? null,
     until: until ?? null,
     sentences: addressSentences(address, use, source.pool),
+    fix: addressFix(use),
   };
+}
+
+const RECREATE = 'Delete the pod, so that its owner makes another: `kubectl delete pod`.';
+
+function addressFix({ kind }: AddressState): string {
+  if (kind === 'orphaned') return RECREATE;
+  return kind === 'unknown' ? 'Ask EC2 who holds it: `aws ec2 describe-network-interfaces`.' : 'Nothing.';
 }
 
 function addressSentences(address: string, use: AddressState, pool: Pick<Pool, 'snapshot'>): readonly string[] {

@@ -1,5 +1,5 @@
 /** Pods and ENIs as introspection shows them: one row each. */
-import { attachmentKey } from '#warm-pool/ledger.ts';
+import { attachmentKey, cardsInUse, limitsOn } from '#warm-pool/ledger.ts';
 import type { BlockUse, InterfaceUse, NetworkInterface } from '#warm-pool/model.ts';
 import type { Pool } from '../pool.ts';
 import type { StoredAssignment } from '../store/records.ts';
@@ -24,6 +24,32 @@ export function interfaceRows({ pool }: Pick<RowSource, 'pool'>) {
   return pool.snapshot().interfaces.map(interfaceRow);
 }
 
+/** By network card, in the peer's words (its `/v1/enis`); the ENIs by id. */
+export function interfacesByCard({ pool }: Pick<RowSource, 'pool'>) {
+  const rows = interfaceRows({ pool });
+  const inUse = cardsInUse(pool.ledger);
+  const cards = [...new Set([...inUse, ...rows.map(({ networkCardIndex }) => networkCardIndex)])].toSorted(
+    (a, b) => a - b,
+  );
+  return Object.fromEntries(
+    cards.map((card) => {
+      const here = rows.filter(({ networkCardIndex }) => networkCardIndex === card);
+      const sum = (count: (row: InterfaceRow) => number) => here.reduce((total, row) => total + count(row), 0);
+      const figures = {
+        /** Whether pods get addresses of it. */
+        HostsPods: inUse.includes(card),
+        MaxENIs: limitsOn(pool.ledger, card).maxInterfaces,
+        TotalIPs: sum(({ addresses }) => addresses),
+        AssignedIPs: sum(({ assigned }) => assigned),
+        CooldownIPs: sum(({ cooling }) => cooling),
+      };
+      return [card, { ...figures, ENIs: Object.fromEntries(here.map((row) => [row.id, row])) }] as const;
+    }),
+  );
+}
+
+export type InterfacesByCard = ReturnType<typeof interfacesByCard>;
+
 /** The row of one attachment; undefined where no address was given to it by ADD. */
 export function podRowOf(attachment: StoredAssignment['attachment'], source: RowSource): PodRow | undefined {
   const stored = source.attachments.get(attachmentKey(attachment));
@@ -31,22 +57,29 @@ export function podRowOf(attachment: StoredAssignment['attachment'], source: Row
 }
 
 function podRow(stored: StoredAssignment, networkInterface: NetworkInterface | undefined) {
-  const { attachment, pod, address, interfaceId, hostIfName, netns, assignedAt } = stored;
+  const { attachment, pod, address, ipv6Address, interfaceId, hostIfName, netns, assignedAt } = stored;
   return {
     namespace: pod.namespace,
     name: pod.name,
     uid: pod.uid,
     address,
+    /** The second one, on a dual-stack node. */
+    ipv6Address: ipv6Address ?? null,
     eni: interfaceId,
+    networkCardIndex: networkInterface?.networkCardIndex ?? 0,
     routeTable: routeTable(networkInterface?.deviceIndex ?? 0, networkInterface?.networkCardIndex ?? 0),
     hostIfName,
     netns,
     ...attachment,
+    /** For a further interface of a multi-NIC pod, the first one's name. */
+    parent: stored.parent ?? null,
+    /** Who made its link, routes and rules, where it was not this daemon. */
+    plumbedBy: stored.plumbedBy ?? null,
     since: new Date(assignedAt).toISOString(),
   };
 }
 
-function interfaceRow({ networkInterface, blocks }: InterfaceUse) {
+function interfaceRow({ networkInterface, blocks, ipv6 = [] }: InterfaceUse) {
   const sum = (count: (block: BlockUse) => number) => blocks.reduce((total, block) => total + count(block), 0);
   return {
     id: networkInterface.id,
@@ -54,6 +87,7 @@ function interfaceRow({ networkInterface, blocks }: InterfaceUse) {
     networkCardIndex: networkInterface.networkCardIndex,
     isPrimary: networkInterface.isPrimary,
     managed: networkInterface.managed,
+    efaOnly: networkInterface.efaOnly ?? false,
     phase: networkInterface.phase,
     excludedFromPods: networkInterface.excludedFromPods ?? false,
     subnetId: networkInterface.subnetId,
@@ -61,10 +95,14 @@ function interfaceRow({ networkInterface, blocks }: InterfaceUse) {
     primaryAddress: networkInterface.primaryAddress,
     routeTable: routeTable(networkInterface.deviceIndex, networkInterface.networkCardIndex),
     addresses: sum(({ assigned, cooling, free }) => assigned + cooling + free),
-    assigned: sum(({ assigned }) => assigned),
+    /** Pods with an address of it. */
+    assigned: sum(({ assigned }) => assigned) + ipv6.reduce((total, { alone }) => total + alone, 0),
     cooling: sum(({ cooling }) => cooling),
     free: sum(({ free }) => free),
     since: new Date(networkInterface.since).toISOString(),
+    ipv6Address: networkInterface.ipv6Address ?? null,
+    /** Its /80 prefixes and how many addresses of each are held or rest; they are never full. */
+    ipv6Prefixes: ipv6.map(({ cidr, assigned, cooling }) => ({ cidr, assigned, cooling })),
     blocks: blocks.map(({ block, ...use }) => ({ cidr: block.cidr, kind: block.kind, ...use })),
   };
 }

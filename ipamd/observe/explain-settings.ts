@@ -1,9 +1,11 @@
 /** `set=KEY=VALUE`: the pool's settings as they would be, beside those that govern it now. */
 import type { LedgerConfig } from '#warm-pool/ledger.ts';
 import type { WarmTargets } from '#warm-pool/model.ts';
+import { furtherCards } from '../cards/cards-of-node.ts';
 import { type Config, ConfigError, parseConfig } from '../config/config.ts';
 import { OPTIONS } from '../config/options.data.ts';
 import { instanceLimits, type Node } from '../start/discover.ts';
+import { nearest } from './explain-nearest.ts';
 import { QuestionRefused } from './explain-refused.ts';
 
 /** The settings that planner and ledger know of. */
@@ -53,6 +55,7 @@ export function settingsWith(sets: readonly string[], current: Current): PoolSet
   const named = KEYS.filter((key) => OPTIONS[key].env in env);
   const next: Config = { ...config, ...Object.fromEntries(named.map((key) => [key, parsed[key]])) };
   if (next.prefixDelegation && !config.prefixDelegation) refusePrefixesOnXen(node);
+  // The family of a node is no part of what may be set: the answer keeps the one that governs.
   const mode = next.prefixDelegation ? 'prefix' : 'address';
   return {
     targets: {
@@ -64,6 +67,7 @@ export function settingsWith(sets: readonly string[], current: Current): PoolSet
       ...ledgerConfig,
       mode: named.includes('prefixDelegation') ? mode : ledgerConfig.mode,
       limits: instanceLimits(node.instanceType, next),
+      ...(ledgerConfig.cards === undefined ? {} : { cards: furtherCards(node.instanceType, next) }),
       coolDownMs: next.coolDownSeconds * 1000,
     },
     changed: Object.fromEntries(
@@ -80,7 +84,11 @@ function environmentOf(sets: readonly string[]): Readonly<Record<string, string>
   });
   const unknown = pairs.find(([key]) => !SETTABLE.includes(key));
   if (unknown !== undefined) {
-    throw refused(`${unknown[0]} cannot be set here`, 'the planner does not know a setting of this name.');
+    const [near] = nearest(unknown[0].toUpperCase(), SETTABLE, 1);
+    throw refused(
+      `${unknown[0]} cannot be set here`,
+      `the planner does not know a setting of this name; the nearest is ${near}.`,
+    );
   }
   return Object.fromEntries(pairs);
 }

@@ -1,7 +1,8 @@
 /** What is known of the subnets of this node. */
-import type { InterfaceUse, Subnet } from '#warm-pool/model.ts';
+import type { Explanation, InterfaceUse, Subnet } from '#warm-pool/model.ts';
 import type { Pool } from '../pool.ts';
 import { counted } from './explain-action.ts';
+import { fixOf } from './explain-fix.ts';
 
 export interface SubnetAnswer {
   readonly id: string;
@@ -35,15 +36,39 @@ export function subnetSentences(subnet: SubnetAnswer, lastCloudError: unknown): 
   ];
   if (subnet.backOffUntil !== null)
     sentences.push(
-      `Nothing is asked of it until ${subnet.backOffUntil}, because it refused for want of free addresses.`,
+      `Nothing is asked of it until ${subnet.backOffUntil}, because it refused for want of free addresses. (subnet-exhausted)`,
     );
   if (subnet.prefixBackOffUntil !== null)
     sentences.push(
-      `No prefix is asked of it until ${subnet.prefixBackOffUntil}, because it had no free /28 block; single addresses are used meanwhile.`,
+      `No prefix is asked of it until ${subnet.prefixBackOffUntil}, because it had no free /28 block; single addresses are used meanwhile. (no-free-prefix)`,
     );
   const backsOff = subnet.backOffUntil !== null || subnet.prefixBackOffUntil !== null;
   if (backsOff && lastCloudError instanceof Error) sentences.push(`EC2's last refusal: ${lastCloudError.message}`);
   return sentences;
+}
+
+/** The planner's codes for a subnet that cannot serve. */
+export function subnetReasons(subnet: SubnetAnswer): readonly Explanation[] {
+  const { id, availableAddresses, backOffUntil, prefixBackOffUntil } = subnet;
+  const until = (time: string | null) => (time === null ? {} : { until: Date.parse(time) });
+  const inputs = { subnetId: id, ...(availableAddresses === null ? {} : { available: availableAddresses }) };
+  return [
+    ...(backOffUntil !== null || availableAddresses === 0
+      ? [{ reason: 'subnet-exhausted', inputs: { ...inputs, ...until(backOffUntil) } } as const]
+      : []),
+    ...(prefixBackOffUntil !== null
+      ? [{ reason: 'no-free-prefix', inputs: { ...inputs, ...until(prefixBackOffUntil) } } as const]
+      : []),
+  ];
+}
+
+/** What to do about a subnet that cannot serve. */
+export function subnetFix({ backOffUntil, prefixBackOffUntil, availableAddresses }: SubnetAnswer): string {
+  if (backOffUntil !== null || availableAddresses === 0) return fixOf('subnet-exhausted');
+  if (prefixBackOffUntil !== null) return fixOf('no-free-prefix');
+  if (availableAddresses === null)
+    return 'Nothing; should new ENIs be in it, tag it with kubernetes.io/role/cni=1: it must be of this VPC and zone.';
+  return 'Nothing.';
 }
 
 function answerFor(id: string, known: Subnet | undefined, all: readonly InterfaceUse[], now: number): SubnetAnswer {

@@ -1,14 +1,19 @@
 /** What the daemon shows of itself: the peer's paths (`/v1/enis`, `/v1/ipamd-env-settings`) and ours. */
+import { cpus } from 'node:os';
 import type { WarmTargets } from '#warm-pool/model.ts';
 import type { CallRecord } from '#cloud/decorate/call-ledger.ts';
+import type { CallReport } from '../cloud-stack.ts';
+import { instanceTypeRecords } from '#cloud/instance-types.ts';
 import type { Config } from '../config/config.ts';
 import { OPTIONS } from '../config/options.data.ts';
 import type { Pool } from '../pool.ts';
 import type { StoredAssignment } from '../store/records.ts';
 import type { Node } from '../start/discover.ts';
+import type { DriftAnswer } from './drift.ts';
 import { plannedWith } from './explain-plan.ts';
 import { QuestionRefused } from './explain-refused.ts';
-import { interfaceRows, podRows } from './explain-rows.ts';
+import { maxPodsAnswer, type MaxPodsAnswer } from './explain-max-pods.ts';
+import { interfacesByCard, podRows } from './explain-rows.ts';
 import { explainSubject } from './explain-subject.ts';
 import { subnetsOf } from './explain-subnet.ts';
 import { json, type Page, type Routes } from './http.ts';
@@ -19,7 +24,8 @@ export interface Introspected {
   readonly pool: Pool;
   readonly targets: WarmTargets;
   readonly attachments: ReadonlyMap<string, StoredAssignment>;
-  readonly calls: () => readonly CallRecord[];
+  readonly calls: () => CallReport;
+  readonly drift: () => DriftAnswer;
   readonly startedAt: number;
   readonly version: string;
   readonly now: () => number;
@@ -28,12 +34,14 @@ export interface Introspected {
 export function introspectionRoutes(source: Introspected): Routes {
   const routes: Routes = {
     '/v1/status': () => json(status(source)),
-    '/v1/enis': () => json(interfaceRows(source)),
+    '/v1/enis': () => json(interfacesByCard(source)),
     '/v1/pods': () => json(podRows(source)),
+    '/v1/max-pods': () => json(maxPodsOfNode(source)),
     '/v1/subnets': () => json(subnetsOf(source.pool, source.now())),
     '/v1/plan': (query) => answered(() => plannedWith(query.getAll('set'), source)),
     '/v1/explain': (query) => answered(() => explainSubject(query.get('subject') ?? '', source)),
-    '/v1/calls': () => json(source.calls().map(shownCall)),
+    '/v1/calls': () => json(callsAnswer(source.calls())),
+    '/v1/drift': () => json(source.drift()),
     '/v1/ipamd-env-settings': () => json(settings(source.config)),
   };
   return { ...routes, '/': () => json(Object.keys(routes)) };
@@ -43,7 +51,7 @@ export type StatusAnswer = ReturnType<typeof status>;
 
 function status({ node, pool, startedAt, version, now }: Introspected) {
   const { interfaces, total, assigned, cooling, free, prefixes } = pool.summary();
-  const { mode, limits } = pool.ledger.config;
+  const { mode, family = 'ipv4', limits } = pool.ledger.config;
   const { cloudBackOffUntil, lastCloudError } = pool;
   return {
     version,
@@ -53,7 +61,14 @@ function status({ node, pool, startedAt, version, now }: Introspected) {
     primaryAddress: node.identity.primaryAddress,
     upSeconds: Math.round((now() - startedAt) / 1000),
     mode,
+    family,
     limits,
+    cards: Object.entries(interfacesByCard({ pool })).map(([card, { HostsPods, MaxENIs, ENIs }]) => ({
+      networkCardIndex: Number(card),
+      hostsPods: HostsPods,
+      interfaces: Object.keys(ENIs).length,
+      maxInterfaces: MaxENIs,
+    })),
     pool: { interfaces, total, assigned, cooling, free, prefixes, waiting: pool.waiting },
     cloud: {
       /** Calls under way. */
@@ -62,6 +77,20 @@ function status({ node, pool, startedAt, version, now }: Introspected) {
       lastError: lastCloudError instanceof Error ? lastCloudError.message : null,
     },
   };
+}
+
+/** As this node runs; not bound by what kubelet was told before. */
+function maxPodsOfNode({ config, node, pool }: Introspected): MaxPodsAnswer {
+  const { limits, mode } = pool.ledger.config;
+  const { instanceType } = node.identity;
+  const vcpus = instanceTypeRecords().get(instanceType)?.vcpus ?? cpus().length;
+  return maxPodsAnswer({
+    instanceType,
+    ...limits,
+    mode,
+    vcpus,
+    customNetworking: config.customNetworking,
+  });
 }
 
 function answered(answer: () => unknown): Page {
@@ -73,7 +102,13 @@ function answered(answer: () => unknown): Page {
   }
 }
 
-function shownCall({ startedAt, durationMs, ...call }: CallRecord): unknown {
+export type CallsAnswer = ReturnType<typeof callsAnswer>;
+
+function callsAnswer({ recent, byCause, budget }: CallReport) {
+  return { budget, byCause, recent: recent.map(shownCall) };
+}
+
+function shownCall({ startedAt, durationMs, ...call }: CallRecord) {
   return { startedAt: new Date(startedAt).toISOString(), durationMs: Math.round(durationMs), ...call };
 }
 

@@ -3,7 +3,10 @@
  * Pool gauges are read from the ledger at scrape time, so they cannot drift from it.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { BudgetState } from '#cloud/decorate/call-budget.ts';
 import type { CloudErrorCode } from '#cloud/errors.ts';
+import { createClusterMetrics } from '../kubernetes/metrics.ts';
+import { createDriftMetrics } from './drift.ts';
 
 export interface PoolFigures {
   readonly interfaces: number;
@@ -14,8 +17,10 @@ export interface PoolFigures {
   readonly cooling: number;
   readonly free: number;
   readonly prefixes: number;
+  readonly ipv6Prefixes: number;
   readonly waiting: number;
   readonly orphans: number;
+  readonly ipv6Orphans: number;
   readonly byInterface: readonly { readonly id: string; readonly assigned: number }[];
 }
 
@@ -29,8 +34,10 @@ export const NO_FIGURES: PoolFigures = {
   cooling: 0,
   free: 0,
   prefixes: 0,
+  ipv6Prefixes: 0,
   waiting: 0,
   orphans: 0,
+  ipv6Orphans: 0,
   byInterface: [],
 };
 
@@ -63,13 +70,18 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
   gauge('awscni_total_ip_addresses', 'The total number of IP addresses', (p) => p.total);
   gauge('awscni_assigned_ip_addresses', 'The number of IP addresses assigned to pods', (p) => p.assigned);
   gauge('awscni_total_ipv4_prefixes', 'The total number of IPv4 prefixes', (p) => p.prefixes);
+  gauge(
+    'wellspring_ipv6_prefixes',
+    'The number of IPv6 prefixes (/80) on the ENIs of this node',
+    (p) => p.ipv6Prefixes,
+  );
   gauge('wellspring_free_ip_addresses', 'Addresses that can be given to a pod now', (p) => p.free);
   gauge('wellspring_cooling_ip_addresses', 'Released addresses that rest before they are used again', (p) => p.cooling);
   gauge('wellspring_add_queue_length', 'ADD requests that wait for an address', (p) => p.waiting);
   gauge(
     'wellspring_orphaned_addresses',
     'Pods that run with an address that the cloud no longer gives to this node',
-    (p) => p.orphans,
+    (p) => p.orphans + p.ipv6Orphans,
   );
   const perInterface = new Gauge({
     name: 'awscni_assigned_ip_per_eni',
@@ -81,6 +93,23 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
       for (const { id, assigned } of pool().byInterface) this.set({ eni: id }, assigned);
     },
   });
+  let budget: () => readonly BudgetState[] = () => [];
+  const budgetGauge = (name: string, help: string, read: (state: BudgetState) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['class'],
+      registers,
+      collect() {
+        for (const state of budget()) this.set({ class: state.class }, read(state));
+      },
+    });
+  budgetGauge(
+    'wellspring_cloud_call_rate',
+    'EC2 calls a second that this node allows itself; less than usual while EC2 throttles',
+    (state) => state.perSecond,
+  );
+  budgetGauge('wellspring_cloud_calls_waiting', 'EC2 calls that wait for their turn', (state) => state.waiting);
   const buildInfo = new Gauge({
     name: 'awscni_build_info',
     help: 'Version of the daemon',
@@ -116,6 +145,11 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
     'Leaked ENIs that were found, by outcome: deleted, marked (age unknown) or failed',
     ['outcome'],
   );
+  const interfaceUpdateFailures = counter(
+    'wellspring_interface_update_failures_total',
+    'Tags or security groups of ENIs that could not be set; the daemon tries again',
+    ['what'],
+  );
   const cniLatency = new Histogram({
     name: 'wellspring_cni_request_duration_seconds',
     help: 'Time from the arrival of a CNI request to its answer, by method and phase',
@@ -133,6 +167,8 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
 
   return {
     registry,
+    kubernetes: createClusterMetrics(registry),
+    drift: createDriftMetrics(registry),
     perInterface,
     addRequests,
     delRequests,
@@ -141,6 +177,11 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
     cniLatency,
     journalDamaged,
     leakedInterfaces,
+    interfaceUpdateFailures,
+    /** Where the state of the call budget is read at each scrape. */
+    showBudget(read: () => readonly BudgetState[]): void {
+      budget = read;
+    },
     /** Fits the observer of cloud/decorate/metrics.ts. */
     observeCloudCall(call: {
       readonly operation: string;

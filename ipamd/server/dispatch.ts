@@ -6,7 +6,7 @@ import { versionResult } from '#cni/spec/version.ts';
 import { cmdAdd } from './handlers/add.ts';
 import { cmdCheck } from './handlers/check.ts';
 import { cmdDel, cmdGc } from './handlers/del.ts';
-import type { HandlerContext } from './handlers/context.ts';
+import { type HandlerContext, podOf } from './handlers/context.ts';
 import type { Handler } from './socket-server.ts';
 import { toCniError } from './to-cni-error.ts';
 
@@ -40,12 +40,15 @@ export function createDispatcher(context: HandlerContext): Handler {
     async function serve(): Promise<unknown> {
       const call = parseCall({ ...params.env, CNI_COMMAND: COMMANDS[method] });
       if (call.command === 'VERSION') return versionResult(undefined);
-      const conf = parseConfig(params.stdin);
+      const conf = parseConfig(params.stdin, { isAdd: call.command === 'ADD' });
       switch (call.command) {
         case 'STATUS':
           return {};
         case 'ADD':
-          return cmdAdd(call, conf, requestContext, context);
+          return cmdAdd(call, conf, requestContext, context).catch((error: unknown) => {
+            if (!hungUp(requestContext.signal)) context.news.refused(podOf(call), toCniError(error));
+            throw error;
+          });
         case 'CHECK':
           return cmdCheck(call, conf, context);
         case 'DEL':
@@ -57,4 +60,9 @@ export function createDispatcher(context: HandlerContext): Handler {
       }
     }
   };
+}
+
+/** The client went away on its own: nobody was refused anything. */
+function hungUp({ aborted, reason }: AbortSignal): boolean {
+  return aborted && !(reason instanceof DOMException && reason.name === 'TimeoutError');
 }

@@ -1,5 +1,5 @@
 /** Who this node is and what it holds: from metadata and one look at the cloud, or from the journal of the same boot. */
-import { setTimeout } from 'node:timers/promises';
+import type { Clock } from '#cloud/decorate/clock.ts';
 import { CloudError } from '#cloud/errors.ts';
 import { describeInstanceType } from '#cloud/aws/instance-limits.ts';
 import type {
@@ -10,6 +10,7 @@ import type {
   NetworkInterfaceDescription,
 } from '#cloud/provider.ts';
 import type { AllocationMode, InstanceLimits } from '#warm-pool/model.ts';
+import { maxInterfacesOn } from '../cards/cards-of-node.ts';
 import type { Config } from '../config/config.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 import type { JournalState } from '../store/records.ts';
@@ -36,8 +37,7 @@ export interface Discovered {
 export async function discoverNode(
   metadata: InstanceMetadata,
   provider: (identity: InstanceIdentity) => CloudProvider,
-  log: Log,
-  signal: AbortSignal,
+  { clock, log, signal }: { readonly clock: Clock; readonly log: Log; readonly signal: AbortSignal },
 ): Promise<Discovered> {
   for (let pause = 500; ; pause = Math.min(pause * 2, 30_000)) {
     try {
@@ -50,7 +50,8 @@ export async function discoverNode(
       if (error instanceof CloudError && error.retry === 'never') throw error;
       log.error({ retryInMs: pause, ...errorFields(error) }, 'this node cannot be identified yet');
     }
-    await setTimeout(pause, undefined, { signal });
+    await clock.sleep(pause, signal);
+    signal.throwIfAborted();
   }
 }
 
@@ -59,10 +60,11 @@ export function describeAttached(
   provider: CloudProvider,
   identity: InstanceIdentity,
   signal: AbortSignal,
+  cause = 'start',
 ): Promise<readonly NetworkInterfaceDescription[]> {
   return provider.describeNetworkInterfaces(
     { filters: { 'attachment.instance-id': [identity.instanceId] } },
-    { signal, cause: 'start' },
+    { signal, cause },
   );
 }
 
@@ -74,13 +76,10 @@ export function allocationMode(
   return config.prefixDelegation && (type.bareMetal || type.hypervisor === 'nitro') ? 'prefix' : 'address';
 }
 
-/** What the type allows on the network card in use, lowered by MAX_ENI. */
+/** What the type allows on network card 0, lowered by MAX_ENI. */
 export function instanceLimits(type: InstanceTypeDescription, config: Config): InstanceLimits {
-  const card = type.networkCards.find(({ networkCardIndex }) => networkCardIndex === type.defaultNetworkCardIndex);
-  const byType = card?.maximumInterfaces ?? 1;
-  const maxInterfaces = config.maxEni > 0 ? Math.min(config.maxEni, byType) : byType;
   return {
-    maxInterfaces,
+    maxInterfaces: maxInterfacesOn(0, type, config),
     ipv4PerInterface: type.ipv4PerInterface,
     maxPods: config.maxPods ?? Number.MAX_SAFE_INTEGER,
   };

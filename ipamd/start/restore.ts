@@ -1,14 +1,31 @@
 /** From journal, kernel and, where they do not suffice, metadata and the cloud, to a pool that can serve. */
-import { emptyLedger, type Ledger, withAssignment, withCoolDown, withInterface } from '#warm-pool/ledger.ts';
-import type { CloudProvider, InstanceIdentity, InstanceMetadata } from '#cloud/provider.ts';
+import {
+  addressesOf,
+  emptyLedger,
+  type Ledger,
+  withAssignment,
+  withCoolDown,
+  withInterface,
+  withLostAssignment,
+} from '#warm-pool/ledger.ts';
+import type { Clock } from '#cloud/decorate/clock.ts';
+import type {
+  CloudProvider,
+  InstanceIdentity,
+  InstanceMetadata,
+  NetworkInterfaceDescription,
+} from '#cloud/provider.ts';
+import { checkMarks, furtherCards, isOfThePool, withoutFurtherCards } from '../cards/cards-of-node.ts';
 import type { Config } from '../config/config.ts';
-import type { Datapath } from '../datapath/datapath.ts';
+import type { Datapath, KeptPod } from '../datapath/datapath.ts';
 import { type ExecuteContext, toNetworkInterface } from '../execute/context.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 import type { Journal } from '../store/journal.ts';
 import type { JournalState } from '../store/records.ts';
 import { allocationMode, discoverNode, instanceLimits, type Node, nodeFromJournal } from './discover.ts';
-import { withOrphan } from './orphan.ts';
+import { checkInstanceType, familyOf } from './family.ts';
+import { hostConfigOf } from './host-config.ts';
+import { type PeerNode, withPeerPods } from './peer-pods.ts';
 import { recover, type Recovery } from './recover.ts';
 import type { Synchronisation } from './synchronise.ts';
 
@@ -24,7 +41,9 @@ export interface RestoreOptions {
   readonly state: JournalState;
   readonly provider: ProviderOf;
   readonly datapath: Datapath;
-  readonly now: () => number;
+  readonly clock: Clock;
+  /** What the CNI that ran here before left behind; absent where there can be none. */
+  readonly peer?: PeerNode;
 }
 
 export interface Restored {
@@ -37,10 +56,13 @@ export interface Restored {
 
 /** The node and its pool as journal and kernel have them; a node that the journal does not know is discovered. */
 export async function restore(options: RestoreOptions): Promise<Restored> {
-  const { config, log, bootId, state, datapath, now } = options;
+  const { config, log, bootId, datapath, clock } = options;
+  const now = () => clock.wallTime();
+  const { state, links } = await withPeerPods(options);
   const { node, attached } = await identify(options);
   const coolDownMs = config.coolDownSeconds * 1000;
-  const context = { identity: node.identity, isManaged: () => true };
+  const isManaged = (one: NetworkInterfaceDescription) => isOfThePool(one, node.identity.instanceId, config);
+  const context = { identity: node.identity, isManaged };
   const interfaces =
     attached?.map((description) =>
       toNetworkInterface(
@@ -53,6 +75,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const recovery = recover({
     journal: state,
     bootId,
+    links,
     kernelPods: await datapath.listPods(),
     interfaces,
     now: now(),
@@ -65,9 +88,16 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       'ENABLE_PREFIX_DELEGATION is set, but this instance type cannot hold prefixes; single addresses are used',
     );
   }
+  const family = familyOf(config);
+  checkInstanceType(family, node.instanceType);
+  checkMarks(node.instanceType, config);
+  const note = withoutFurtherCards(node.instanceType, config);
+  if (note !== undefined) log.info({ setting: 'ENABLE_MULTI_NIC' }, note);
   let ledger = emptyLedger({
     mode,
+    family,
     limits: instanceLimits(node.instanceType, config),
+    cards: furtherCards(node.instanceType, config),
     coolDownMs,
   });
   for (const networkInterface of interfaces) ledger = withInterface(ledger, networkInterface);
@@ -83,7 +113,13 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       { address, eni: interfaceId, pod: `${pod.namespace}/${pod.name}`, reason: outcome.reason },
       'a pod runs with an address that this node does not hold',
     );
-    if (outcome.reason === 'address-unknown') ledger = withOrphan(ledger, stored);
+    if (outcome.reason === 'address-unknown') ledger = withLostAssignment(ledger, stored);
+  }
+  for (const [address, { interfaceId, pod }] of ledger.ipv6Orphans) {
+    log.error(
+      { address, eni: interfaceId, pod: `${pod.namespace}/${pod.name}`, reason: 'address-unknown' },
+      'a pod runs with an address that this node does not hold',
+    );
   }
   return { node, ledger, recovery, attached };
 }
@@ -95,16 +131,21 @@ async function identify({
   signal,
   state,
   provider,
+  clock,
 }: RestoreOptions): Promise<Pick<Restored, 'node' | 'attached'>> {
   const remembered = nodeFromJournal(state, bootId);
   if (remembered !== undefined) return { node: remembered, attached: undefined };
-  return discoverNode(metadata, provider, log, signal);
+  return discoverNode(metadata, provider, { clock, log, signal });
 }
 
 export async function storeRecovery(recovery: Recovery, journal: Journal, log: Log): Promise<void> {
   for (const finding of recovery.findings) log.warn(finding, 'journal and kernel disagree');
-  for (const coolDown of recovery.coolDowns) await journal.append({ kind: 'cool-down', coolDown });
-  for (const assignment of recovery.assignments) await journal.append({ kind: 'assign', assignment });
+  // A void attachment whose record stayed would rest anew at every start.
+  await journal.append(
+    ...recovery.voided.map((each) => ({ kind: 'unassign', ...each }) as const),
+    ...recovery.coolDowns.map((coolDown) => ({ kind: 'cool-down', coolDown }) as const),
+    ...recovery.assignments.map((assignment) => ({ kind: 'assign', assignment }) as const),
+  );
 }
 
 /** The kernel of a node that starts: host tables, known interfaces, no halves of interrupted ADDs. */
@@ -112,15 +153,10 @@ export async function setUpKernel(
   { config, node, state, recovery }: Pick<RestoreOptions, 'config' | 'state'> & Pick<Restored, 'node' | 'recovery'>,
   { datapath, pool, log }: Pick<ExecuteContext, 'datapath' | 'pool' | 'log'>,
 ): Promise<void> {
-  await datapath.setUpHost({
-    primaryMac: node.identity.primaryMac,
-    primaryAddress: node.identity.primaryAddress,
-    noSnatCidrs: [...node.identity.vpcCidrs, ...config.excludeSnatCidrs],
-    externalSnat: config.externalSnat,
-    randomizeSnat: config.randomizeSnat,
-    nodePortSupport: config.nodePortSupport,
-    eniMtu: config.eniMtu,
-  });
+  const publishing = recovery.assignments
+    .filter(({ portMappings }) => portMappings !== undefined)
+    .map((stored) => ({ ...stored, addresses: addressesOf(stored) }));
+  await datapath.setUpHost({ ...hostConfigOf(config, node.identity, pool.ledger), publishing });
   for (const { networkInterface } of pool.snapshot().interfaces) {
     const subnetCidr = state.interfaces.get(networkInterface.id)?.subnetCidr;
     if (networkInterface.isPrimary || networkInterface.phase !== 'ready' || subnetCidr === undefined) continue;
@@ -130,6 +166,19 @@ export async function setUpKernel(
         log.error({ eni: networkInterface.id, ...errorFields(error) }, 'a known interface cannot be set up'),
       );
   }
+  await datapath.keepPods?.(keptPods(recovery, pool));
   for (const orphan of recovery.orphans)
     await datapath.deletePod({ hostIfName: orphan.hostIfName, addresses: orphan.addresses });
+}
+
+/** Pods that this daemon's CNI plumbed, as they are known; those of another CNI are not ours to repair. */
+function keptPods({ assignments }: Recovery, pool: ExecuteContext['pool']): readonly KeptPod[] {
+  const own = assignments.filter(({ plumbedBy, hostIfName }) => plumbedBy === undefined && hostIfName !== '');
+  return own.map((stored) => {
+    const { containerId, ifName } = stored.attachment;
+    const place = pool.ledger.interfaces.get(stored.interfaceId)?.networkInterface;
+    const { hostIfName, portMappings } = stored;
+    const named = { containerId, ifName, hostIfName, addresses: addressesOf(stored), place };
+    return portMappings === undefined ? named : { ...named, portMappings };
+  });
 }

@@ -6,7 +6,7 @@ import { watch } from 'node:fs';
 import { mkdir, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProtocolError } from '#cni/protocol/errors.ts';
-import { parseSpooled } from '#cni/protocol/spool.ts';
+import { isSpoolFileName, parseSpooled } from '#cni/protocol/spool.ts';
 import type { RequestEnvelope } from '#cni/protocol/messages.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 
@@ -68,8 +68,7 @@ export class Spool {
       log.error({ directory, ...errorFields(error) }, 'the spool directory cannot be read');
       return [];
     });
-    // Temporary files of a writer begin with a dot; what could not be read before ends in .bad.
-    for (const name of names.filter((each) => !each.startsWith('.') && !each.endsWith('.bad')).sort()) {
+    for (const name of names.filter(isSpoolFileName).sort()) {
       const outcome = await this.#replayOne(join(directory, name));
       if (outcome === 'done') done += 1;
       if (outcome === 'stays') stayed += 1;

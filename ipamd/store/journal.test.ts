@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { openJournal } from './journal.ts';
+import { journalFiles, type JournalStorage } from './journal-files.ts';
+import { JournalError, openJournal, openJournalIn } from './journal.ts';
 import { compact, decodeJournal, encodeRecord, type JournalRecord, replay } from './records.ts';
 
 let directory = '';
@@ -129,6 +130,30 @@ describe('the journal file', () => {
       );
     }
     expect((await readFile(path, 'utf8')).split('\n').length).toBeLessThan(6000);
+  });
+
+  it('writes what it owes before anything else, once it can', async () => {
+    const files = journalFiles(join(directory, 'journal'));
+    let isFull = false;
+    const storage: JournalStorage = {
+      ...files,
+      replace: async (text) => {
+        const file = await files.replace(text);
+        const write: typeof file.write = (...args) =>
+          isFull ? Promise.reject(new Error('ENOSPC')) : file.write(...args);
+        return { ...file, write };
+      },
+    };
+    const { journal } = await openJournalIn(storage, () => now);
+    await using _ = journal;
+    await journal.append(assign('a', '10.0.0.1'));
+    isFull = true;
+    expect(await journal.appendOrOwe(unassign('a', '10.0.0.1'))).toBeInstanceOf(JournalError);
+    await expect(journal.append(assign('b', '10.0.0.1'))).rejects.toThrow('ENOSPC');
+    isFull = false;
+    await journal.append(assign('c', '10.0.0.1'));
+    const { records } = decodeJournal(await readFile(files.path, 'utf8'));
+    expect(records).toEqual([assign('a', '10.0.0.1'), unassign('a', '10.0.0.1'), assign('c', '10.0.0.1')]);
   });
 
   it('says which path it could not open', async () => {

@@ -4,9 +4,7 @@
  * A failed write (full disk, I/O error) rejects every append of its batch; the file is then cut back to its last good
  * length before anything else is written, so that a half-written record never hides a later one.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type JournalFile, journalFiles, type JournalStorage } from './journal-files.ts';
 import { compact, decodeJournal, encodeRecord, type JournalRecord, type JournalState, replay } from './records.ts';
 
 /** Compaction runs when the file has this many records more than it needs. */
@@ -37,35 +35,57 @@ export interface OpenedJournal {
 }
 
 /** Opens or creates the journal, rewrites it compactly, and leaves it ready for appends. */
-export async function openJournal(path: string, now: () => number): Promise<OpenedJournal> {
+export function openJournal(path: string, now: () => number): Promise<OpenedJournal> {
+  return openJournalIn(journalFiles(path), () => now);
+}
+
+/** The same, wherever it is stored, with a time that may depend on what it says. */
+export async function openJournalIn(
+  storage: JournalStorage,
+  timeFrom: (state: JournalState) => () => number,
+): Promise<OpenedJournal> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '';
-      throw error;
-    });
-    const { records, damaged } = decodeJournal(text);
+    const { records, damaged } = decodeJournal(await storage.read());
     const state = replay(records);
-    if (damaged > 1) await rename(path, `${path}.damaged-${now()}`);
-    const compacted = compact(state, now());
-    const { file, length } = await writeWhole(path, compacted);
-    return { journal: new Journal(path, file, length, compacted, now), state, damaged };
+    const now = timeFrom(state);
+    if (damaged > 1) await storage.setAside(`damaged-${now()}`);
+    // Nothing is dropped by a time that may not be that of its records: recovery judges them.
+    const compacted = compact(state, state.latest);
+    const opened = await replaceIn(storage, compacted);
+    return { journal: new Journal(storage, opened, compacted, now), state, damaged };
   } catch (error) {
-    throw error instanceof JournalError ? error : new JournalError('open', path, error);
+    throw new JournalError('open', storage.path, error);
   }
 }
 
+interface OpenFile {
+  readonly file: JournalFile;
+  readonly length: number;
+}
+
+async function replaceIn(storage: JournalStorage, records: readonly JournalRecord[]): Promise<OpenFile> {
+  const text = records.map(encodeRecord).join('');
+  return { file: await storage.replace(text), length: Buffer.byteLength(text) };
+}
+
 export class Journal {
-  readonly #path: string;
+  readonly #storage: JournalStorage;
   readonly #now: () => number;
-  #file: FileHandle;
+  #file: JournalFile;
   #length: number;
   #records: JournalRecord[];
   #waiting: Waiter[] = [];
+  /** Records that could not be written and are to be, before any other. */
+  #owed: readonly JournalRecord[] = [];
   #writing: Promise<void> | undefined;
 
-  constructor(path: string, file: FileHandle, length: number, records: readonly JournalRecord[], now: () => number) {
-    this.#path = path;
+  constructor(
+    storage: JournalStorage,
+    { file, length }: OpenFile,
+    records: readonly JournalRecord[],
+    now: () => number,
+  ) {
+    this.#storage = storage;
     this.#file = file;
     this.#length = length;
     this.#records = [...records];
@@ -80,16 +100,33 @@ export class Journal {
     return promise;
   }
 
+  /**
+   * Durable when it resolves to undefined. Never rejects: where the write fails it resolves to the error, and the records
+   * are written with the next append that succeeds.
+   */
+  appendOrOwe(...records: readonly JournalRecord[]): Promise<JournalError | undefined> {
+    return this.append(...records).then(
+      () => undefined,
+      (error: JournalError) => {
+        this.#owed = [...this.#owed, ...records];
+        return error;
+      },
+    );
+  }
+
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
+      const owed = this.#owed;
       this.#waiting = [];
       try {
-        await this.#write(batch.map((waiter) => waiter.text).join(''));
+        await this.#write([...owed.map(encodeRecord), ...batch.map((waiter) => waiter.text)].join(''));
+        this.#owed = this.#owed.slice(owed.length);
+        this.#records.push(...owed);
         for (const waiter of batch) this.#records.push(...waiter.records);
         for (const waiter of batch) waiter.resolve();
       } catch (error) {
-        const failure = new JournalError('append', this.#path, error);
+        const failure = new JournalError('append', this.#storage.path, error);
         for (const waiter of batch) waiter.reject(failure);
       }
       if (this.#records.length > COMPACT_AFTER_SURPLUS) await this.#compactIfWorthIt();
@@ -100,11 +137,8 @@ export class Journal {
   async #write(text: string): Promise<void> {
     const bytes = Buffer.from(text, 'utf8');
     try {
-      for (let done = 0; done < bytes.length;) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#length + done);
-        done += bytesWritten;
-      }
-      await this.#file.datasync();
+      await this.#file.write(bytes, this.#length);
+      await this.#file.sync();
       this.#length += bytes.length;
     } catch (error) {
       // Without this, a partial line would join the next record's and both would be lost.
@@ -117,7 +151,7 @@ export class Journal {
     const compacted = compact(replay(this.#records), this.#now());
     if (this.#records.length - compacted.length < COMPACT_AFTER_SURPLUS) return;
     try {
-      const { file, length } = await writeWhole(this.#path, compacted);
+      const { file, length } = await replaceIn(this.#storage, compacted);
       const old = this.#file;
       this.#file = file;
       this.#length = length;
@@ -133,29 +167,4 @@ export class Journal {
     while (this.#writing !== undefined) await this.#writing;
     await this.#file.close();
   }
-}
-
-/** Writes a new file beside the old one and puts it in its place; durable when it resolves. */
-async function writeWhole(
-  path: string,
-  records: readonly JournalRecord[],
-): Promise<{ file: FileHandle; length: number }> {
-  const temporary = join(dirname(path), `.${process.pid}.journal.new`);
-  const bytes = Buffer.from(records.map(encodeRecord).join(''), 'utf8');
-  const file = await open(temporary, constants.O_CREAT | constants.O_TRUNC | constants.O_RDWR, 0o600);
-  try {
-    await file.write(bytes, 0, bytes.length, 0);
-    await file.datasync();
-    await rename(temporary, path);
-    const directory = await open(dirname(path), 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-  return { file, length: bytes.length };
 }

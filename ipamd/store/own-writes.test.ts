@@ -47,6 +47,25 @@ const history = fc
   .map((writes): readonly OwnWrite[] => writes.toSorted((a, b) => a.at - b.at));
 
 describe('own writes', () => {
+  it('know a /80 from a /28 and an IPv6 address from an IPv4 one', () => {
+    const told = { at: NOW, interfaceId: 'eni-1' };
+    const given: OwnWrite = {
+      ...told,
+      kind: 'assigned',
+      addresses: ['2001:db8::5'],
+      prefixes: ['2001:db8:0:0:1::/80'],
+    };
+    const [seen] = outrank([eni({ secondaryAddresses: ['10.0.0.5'] })], [given], mine, NOW);
+    expect(seen).toMatchObject({
+      secondaryAddresses: ['10.0.0.5'],
+      ipv4Prefixes: [],
+      ipv6Addresses: ['2001:db8::5'],
+      ipv6Prefixes: ['2001:db8:0:0:1::/80'],
+    });
+    const returned: OwnWrite = { ...given, kind: 'unassigned' };
+    expect(outrank([seen ?? eni()], [given, returned], mine, NOW)).toEqual([eni({ secondaryAddresses: ['10.0.0.5'] })]);
+  });
+
   it('decide each address by the latest young word on it, and leave every other to the cloud', () => {
     fc.assert(
       fc.property(history, fc.subarray(ADDRESSES), (writes, said) => {
@@ -71,6 +90,29 @@ describe('own writes', () => {
         expect(outrank(described, writes, mine, NOW + OWN_WRITE_OUTRANKS_MS)).toBe(described);
       }),
     );
+  });
+
+  it('an assign without an answer brings nothing back that was given back before it', () => {
+    const gone = { interfaceId: 'eni-1', addresses: ['10.0.0.5'], prefixes: [] };
+    const writes: readonly OwnWrite[] = [
+      { at: NOW - 2, kind: 'unassigned', ...gone },
+      { at: NOW - 1, kind: 'asked', interfaceId: 'eni-1' },
+    ];
+    const stale = eni({ secondaryAddresses: ['10.0.0.5', '10.0.0.6'] });
+    expect(outrank([stale], writes, mine, NOW)).toEqual([eni({ secondaryAddresses: ['10.0.0.6'] })]);
+  });
+
+  it('what is given anew in another shape is no longer had in the old one, whoever says so', () => {
+    const one = { kind: 'assigned', addresses: [], prefixes: [] } as const;
+    const writes: readonly OwnWrite[] = [
+      { ...one, at: NOW - 3, interfaceId: 'eni-1', prefixes: ['10.0.0.32/28'] },
+      { ...one, at: NOW - 2, interfaceId: 'eni-1', addresses: ['10.0.0.32'] },
+      { ...one, at: NOW - 1, interfaceId: 'eni-2', addresses: ['10.0.0.48'] },
+    ];
+    const stale = eni({ ipv4Prefixes: ['10.0.0.32/28', '10.0.0.48/28', '10.0.0.64/28'] });
+    expect(outrank([stale], writes, mine, NOW)).toEqual([
+      eni({ secondaryAddresses: ['10.0.0.32'], ipv4Prefixes: ['10.0.0.64/28'] }),
+    ]);
   });
 
   it('prefixes and addresses do not mix', () => {

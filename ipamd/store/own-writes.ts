@@ -3,6 +3,7 @@
  * from copies that lag behind its writes ("eventual consistency", EC2 developer guide); for a bounded time the write is
  * the better witness. Pure.
  */
+import { cidr, overlaps } from '#warm-pool/address.ts';
 import type { Filters, InterfaceAttachment, NetworkInterfaceDescription } from '#cloud/provider.ts';
 
 /**
@@ -19,7 +20,7 @@ interface Blocks {
 
 /** One write; `at` is when its answer came, or where there was none (yet), when it was asked. */
 export type OwnWrite = { readonly at: number } & (
-  | /** More was asked for; until it is answered, reads decide what the interface holds, and a later look is worth while. */ {
+  | /** More was asked for: a later look is worth while. What an assign without an answer gave, that look finds. */ {
       readonly kind: 'asked';
       readonly interfaceId: string;
     }
@@ -49,6 +50,13 @@ export function youngWrites(writes: readonly OwnWrite[], now: number): readonly 
   return writes.filter(({ at }) => Math.abs(now - at) < OWN_WRITE_OUTRANKS_MS);
 }
 
+/** When each young release on an interface stops outranking reads; until then what it gave back is hidden. */
+export function releasesEnd(writes: readonly OwnWrite[], interfaceId: string, now: number): readonly number[] {
+  return youngWrites(writes, now).flatMap((write) =>
+    write.kind === 'unassigned' && write.interfaceId === interfaceId ? [write.at + OWN_WRITE_OUTRANKS_MS] : [],
+  );
+}
+
 /** The interfaces of which a read may not tell the whole truth yet. */
 export function doubtful(writes: readonly OwnWrite[], now: number): ReadonlySet<string> {
   return new Set(
@@ -75,9 +83,10 @@ export function outrank(
   const after = new Map(before);
   for (const write of young) apply(after, write);
   const held = heldBlocks(young);
+  const given = [...held.values()].flatMap((blocks) => [...blocks].flatMap(([block, is]) => (is ? [block] : [])));
   return [...after.values()].flatMap((each) => {
     const blocks = held.get(each.id);
-    const corrected = blocks === undefined ? each : withBlocks(each, blocks);
+    const corrected = blocks === undefined && given.length === 0 ? each : withBlocks(each, blocks ?? new Map(), given);
     return corrected === before.get(each.id) || fits(corrected, question) ? [corrected] : [];
   });
 }
@@ -119,13 +128,16 @@ type Held = ReadonlyMap<string, boolean>;
 /** For each interface, whether we hold an address or prefix by our latest word on it. */
 function heldBlocks(young: readonly OwnWrite[]): ReadonlyMap<string, Held> {
   const all = new Map<string, Map<string, boolean>>();
-  for (const [index, write] of young.entries()) {
-    // An assign that was not answered may have given again what was returned before: the reads decide.
-    if (write.kind === 'asked' && !isAnswered(write.interfaceId, young.slice(index + 1))) all.delete(write.interfaceId);
+  for (const write of young) {
+    if (write.kind === 'created') {
+      const { secondaryAddresses, ipv4Prefixes } = write.networkInterface;
+      for (const block of [...secondaryAddresses, ...ipv4Prefixes]) letGo(all, block);
+    }
     if (write.kind !== 'assigned' && write.kind !== 'unassigned' && write.kind !== 'kept') continue;
     const held = all.get(write.interfaceId) ?? new Map<string, boolean>();
     all.set(write.interfaceId, held);
     for (const block of [...write.addresses, ...write.prefixes]) {
+      if (write.kind === 'assigned') letGo(all, block);
       if (write.kind === 'kept') held.delete(block);
       else held.set(block, write.kind === 'assigned');
     }
@@ -133,14 +145,40 @@ function heldBlocks(young: readonly OwnWrite[]): ReadonlyMap<string, Held> {
   return all;
 }
 
-function isAnswered(interfaceId: string, later: readonly OwnWrite[]): boolean {
-  return later.some((write) => write.kind === 'assigned' && write.interfaceId === interfaceId);
+/** What the cloud gives now it has taken from whoever had it, in the same shape or another. */
+function letGo(all: ReadonlyMap<string, Map<string, boolean>>, block: string): void {
+  for (const held of all.values()) {
+    for (const [other, is] of held) if (is && areOverlapping(other, block)) held.set(other, false);
+  }
 }
 
-function withBlocks(said: NetworkInterfaceDescription, held: Held): NetworkInterfaceDescription {
-  const secondaryAddresses = corrected(said.secondaryAddresses, held, (block) => !block.includes('/'));
-  const ipv4Prefixes = corrected(said.ipv4Prefixes, held, (block) => block.includes('/'));
-  return { ...said, secondaryAddresses, ipv4Prefixes };
+/** IPv4 alone: /80 prefixes are too many to be given twice. */
+function areOverlapping(a: string, b: string): boolean {
+  if (a.includes(':') || b.includes(':')) return a === b;
+  return overlaps(cidr(a.includes('/') ? a : `${a}/32`), cidr(b.includes('/') ? b : `${b}/32`));
+}
+
+/** `given`: everything that is ours by our latest word, on whatever interface. */
+function withBlocks(
+  before: NetworkInterfaceDescription,
+  held: Held,
+  given: readonly string[],
+): NetworkInterfaceDescription {
+  const isOld = (block: string) => held.get(block) !== true && given.some((ours) => areOverlapping(ours, block));
+  const said = {
+    ...before,
+    secondaryAddresses: before.secondaryAddresses.filter((block) => !isOld(block)),
+    ipv4Prefixes: before.ipv4Prefixes.filter((block) => !isOld(block)),
+  };
+  const of = (ipv6: boolean, prefix: boolean) => (block: string) =>
+    block.includes(':') === ipv6 && block.includes('/') === prefix;
+  return {
+    ...said,
+    secondaryAddresses: corrected(said.secondaryAddresses, held, of(false, false)),
+    ipv4Prefixes: corrected(said.ipv4Prefixes, held, of(false, true)),
+    ipv6Addresses: corrected(said.ipv6Addresses, held, of(true, false)),
+    ipv6Prefixes: corrected(said.ipv6Prefixes, held, of(true, true)),
+  };
 }
 
 function corrected(said: readonly string[], held: Held, isOfKind: (block: string) => boolean): readonly string[] {

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 
+import { runCommand } from '#test/support/command.ts';
 import { kernelState } from '#test/support/kernel-state.ts';
 import { Probe, PROBE_PORT } from '#test/support/probe.ts';
 import { until } from '#test/support/until.ts';
 import { Bed, type BedNode } from './containerd/bed.ts';
 import type { SandboxStatus } from './containerd/cri.ts';
 import { describeWithContainers } from './containerd/needs.ts';
+import { PAUSE_PORT } from './containerd/pause-image.ts';
 import { pings, whoAmI } from './containerd/traffic.ts';
 
 /** More than the nine addresses that the primary ENI of an m5.large has for pods. */
@@ -86,6 +88,26 @@ describeWithContainers(['loopback'], 'containerd', () => {
     expect(await deletions(one)).toBe(before + 2);
     expect(await kernelState(one.cluster.netns)).not.toContain(pod.ip);
   }, 20_000);
+
+  it('publishes the host port that a pod asks for, and limits it, until it goes', async () => {
+    const mapping = { protocol: 'UDP', containerPort: PAUSE_PORT, hostPort: PAUSE_PORT } as const;
+    const more = { portMappings: [mapping], annotations: { 'kubernetes.io/ingress-bandwidth': '10M' } };
+    const pod = await one.runPod(fresh(), undefined, more);
+    const peer = await place(two);
+    const inNode = (...command: readonly string[]) =>
+      runCommand('ip', ['netns', 'exec', one.cluster.netns, ...command]);
+    const address = / inet (\S+)\//.exec(await inNode('ip', '-4', '-o', 'addr', 'show', 'eth0'))?.[1] ?? '';
+    expect(await seenFrom(peer, [address])).toEqual({ [address]: peer.pod.ip });
+    expect(await inNode('tc', 'qdisc', 'show')).toContain('rate 10Mbit');
+    await expect(one.runPod(fresh(), undefined, more)).rejects.toThrow(
+      /hostPort 7007\/udp .* belongs to pod default\//,
+    );
+    await remove({ node: one, pod });
+    expect(await seenFrom(peer, [address], 500)).toEqual({});
+    const next = await one.runPod(fresh(), undefined, more);
+    expect(await seenFrom(peer, [address])).toEqual({ [address]: peer.pod.ip });
+    await remove({ node: one, pod: next });
+  }, 30_000);
 
   it('makes a pod of the same name again, with the old sandbox removed only afterwards, as kubelet does', async () => {
     const peer = await place(two);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { addPod, converged, ec2Calls, logOf } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
+import type { CallsAnswer } from '#ipamd/observe/introspection.ts';
 import { describeWith } from '#test/support/require.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
 import { until } from '#test/support/until.ts';
@@ -168,9 +169,8 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, without CLUSTER_NAME', (
       idle.startDaemon({ ...EVERY_SECOND, DISABLE_LEAKED_ENI_CLEANUP: 'true' }),
     ]);
     const looksOf = async (each: ClusterNode) =>
-      (await each.introspect<readonly { readonly cause: string }[]>('/v1/calls')).filter(
-        ({ cause }) => cause === 'leaked-interfaces',
-      ).length;
+      (await each.introspect<CallsAnswer>('/v1/calls')).recent.filter(({ cause }) => cause === 'leaked-interfaces')
+        .length;
     await until('the other node has looked several times', 15_000, async () => (await looksOf(node)) >= 3);
     expect(await looksOf(idle)).toBe(0);
     expect(existing(cluster, [lost])).toEqual([lost]);

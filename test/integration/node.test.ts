@@ -1,6 +1,7 @@
 /** One real ipamd, the real binary, the emulator and the kernel: the life of pods, and what goes wrong in it. */
 import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { interfacesOf } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode, TestPod } from '#test/support/cluster-node.ts';
 import { kernelState } from '#test/support/kernel-state.ts';
@@ -140,7 +141,7 @@ describeWith(['root', 'ip', 'nft'], 'a node', () => {
     expect(await node.page('/healthz')).toMatch(/^200 ok/);
     expect(await node.page('/nowhere')).toMatch(/^404 .*\/metrics/);
     expect(await node.introspect('/v1/ipamd-env-settings')).toMatchObject({ WARM_ENI_TARGET: 1 });
-    const enis = await node.introspect<readonly { readonly assigned: number }[]>('/v1/enis');
+    const enis = await interfacesOf(node);
     expect(enis.reduce((sum, { assigned }) => sum + assigned, 0)).toBe(1);
   });
 

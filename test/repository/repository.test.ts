@@ -24,7 +24,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'warm-pool': [],
   cni: [],
   cloud: ['warm-pool'],
-  ipamd: ['warm-pool', 'cloud', 'cni'],
+  // Its own version, which the bundle must carry with it.
+  ipamd: ['warm-pool', 'cloud', 'cni', 'package.json'],
   deploy: [],
 };
 

@@ -36,11 +36,18 @@ export interface ShownPool {
 
 export interface ShownPlan {
   readonly actions: readonly { readonly kind: string }[];
+  readonly inFlight: readonly { readonly kind: string }[];
   readonly refusals: readonly { readonly why: { readonly reason: string } }[];
 }
 
 export const podsOf = (node: ClusterNode) => node.introspect<readonly ShownPod[]>('/v1/pods');
-export const interfacesOf = (node: ClusterNode) => node.introspect<readonly ShownInterface[]>('/v1/enis');
+/** By network card. */
+interface ShownCards {
+  readonly [card: string]: { readonly ENIs: Readonly<Record<string, ShownInterface>> };
+}
+
+export const interfacesOf = async (node: ClusterNode): Promise<readonly ShownInterface[]> =>
+  Object.values(await node.introspect<ShownCards>('/v1/enis')).flatMap(({ ENIs }) => Object.values(ENIs));
 export const planOf = (node: ClusterNode) => node.introspect<ShownPlan>('/v1/plan');
 export const poolOf = async (node: ClusterNode) =>
   (await node.introspect<{ readonly pool: ShownPool }>('/v1/status')).pool;
@@ -116,12 +123,13 @@ export async function differences(cluster: Cluster, node: ClusterNode): Promise<
     if (!isPrimary && deleteOnTermination !== true) found.push(`${id} would outlive its instance`);
   }
   for (const { kind } of plan.actions) found.push(`${kind} is planned`);
+  for (const { kind } of plan.inFlight) found.push(`${kind} is under way`);
   if (new Set(pods.map(({ address }) => address)).size !== pods.length)
     found.push(`an address is given twice: ${pods.map(({ address }) => address).join()}`);
   return found;
 }
 
-/** Pool and cloud agree, nothing is planned and no scripted fault is left when it resolves. */
+/** Pool and cloud agree, nothing is planned or under way and no scripted fault is left when it resolves. */
 export async function converged(cluster: Cluster, node: ClusterNode, deadlineMs = 15_000): Promise<void> {
   let last: readonly string[] = [];
   await until('pool and cloud agree', deadlineMs, async () => {

@@ -21,6 +21,8 @@ export interface ClusterNodeOptions {
   readonly prefix: string;
   readonly cniBinary: string;
   readonly env: Readonly<Record<string, string>>;
+  /** What node is given to run ipamd: flags and the program. The sources of this checkout where absent. */
+  readonly program?: readonly string[];
 }
 
 export interface TestPod {
@@ -35,6 +37,8 @@ export interface CniCallOptions {
   readonly netns?: string;
   /** How long the ADD may wait for an address; the binary's own default where absent. */
   readonly deadlineMs?: number;
+  /** What a runtime adds for the capabilities of the conflist. */
+  readonly runtimeConfig?: object;
 }
 
 export class ClusterNode implements AsyncDisposable {
@@ -81,7 +85,8 @@ export class ClusterNode implements AsyncDisposable {
     const log = openSync(this.logPath, 'a');
     // Should this process be killed, the daemon must not outlive it.
     const enter = ['--pdeathsig', 'KILL', 'nsenter', `--net=${this.netnsPath}`];
-    const child = spawn('setpriv', [...enter, process.execPath, '--no-warnings', join(REPOSITORY, 'ipamd/main.ts')], {
+    const program = this.#options.program ?? ['--no-warnings', join(REPOSITORY, 'ipamd/main.ts')];
+    const child = spawn('setpriv', [...enter, process.execPath, ...program], {
       stdio: ['ignore', log, log],
       env: { PATH: process.env['PATH'], ...this.daemonEnv, ...env },
     });
@@ -207,9 +212,10 @@ export class ClusterNode implements AsyncDisposable {
   cniCall(command: 'ADD' | 'DEL' | 'CHECK', pod: TestPod, more: CniCallOptions = {}): Parameters<typeof runCni>[0] {
     const list = this.conflist as { readonly plugins: readonly object[] };
     const deadline = more.deadlineMs === undefined ? {} : { deadlineMs: more.deadlineMs };
+    const asked = more.runtimeConfig === undefined ? {} : { runtimeConfig: more.runtimeConfig };
     return {
       binary: this.#options.cniBinary,
-      conflist: { ...list, plugins: [{ ...list.plugins[0], ...deadline }] },
+      conflist: { ...list, plugins: [{ ...list.plugins[0], ...deadline, ...asked }] },
       prevResult: more.prevResult,
       env: {
         CNI_COMMAND: command,

@@ -9,6 +9,7 @@ import { EC2_ENDPOINT_ADDRESS, Fabric, METADATA_ADDRESS } from '#cloud/emulator/
 import { follow } from '#cloud/emulator/fabric/follow.ts';
 import { regionSource } from '#cloud/emulator/fabric/region-source.ts';
 import type { Region } from '#cloud/emulator/region.ts';
+import { parseIpv6 } from '#warm-pool/ipv6.ts';
 import { ClusterNode } from './cluster-node.ts';
 import { runCommand } from './command.ts';
 import { listenInNamespace } from './listen-in-namespace.ts';
@@ -27,13 +28,17 @@ export interface ClusterOptions {
   /** Delay of each EC2 call, and between an attachment and its link: the real ones take their time. */
   readonly latencyMs?: number;
   readonly attachLinkDelayMs?: number;
-  /** `/26` makes a small subnet for tests of exhaustion. */
+  /** `/26` makes a small subnet for tests of exhaustion, `/20` room for many pods; /24 where absent. */
   readonly subnetPrefixLength?: number;
+  /** The VPC has an IPv6 CIDR block, each of its subnets a /64 of it, and each node an address of its own. */
+  readonly ipv6?: boolean;
   /**
    * Where the VPC router lives: by default in this process's own network namespace (which must then be a private
    * one); with a name, in a namespace that is made for it.
    */
   readonly routerNetns?: string;
+  /** What node is given to run ipamd: flags and the program. The sources of this checkout where absent. */
+  readonly program?: readonly string[];
 }
 
 export class Cluster implements AsyncDisposable {
@@ -75,10 +80,13 @@ export class Cluster implements AsyncDisposable {
     );
     const cloud = stack.use(await startCloud({ ...listeners(routerNetns), region: 'eu-test-1', seed: 1 }));
     if (options.latencyMs !== undefined) cloud.setLatency({ default: options.latencyMs });
-    const { vpcId, subnetIds } = createVpc(cloud.region, options.subnetPrefixLength ?? 24);
+    const { vpcId, subnetIds } = createVpc(cloud.region, options);
     const nodes: ClusterNode[] = [];
     for (const [index, instanceType] of options.instanceTypes.entries()) {
-      const instanceId = runInstance(cloud.region, instanceType, subnetIds[index % subnetIds.length] ?? '');
+      const instanceId = runInstance(cloud.region, instanceType, {
+        subnetId: subnetIds[index % subnetIds.length] ?? '',
+        ipv6: options.ipv6 === true,
+      });
       const name = `node-${String.fromCharCode(97 + index)}`;
       await fabric.addNode(instanceId, name);
       const directory = join(options.workDirectory, name);
@@ -93,6 +101,7 @@ export class Cluster implements AsyncDisposable {
             prefix,
             cniBinary: options.cniBinary,
             env: { ...clientEnv(), ...options.env },
+            ...(options.program === undefined ? {} : { program: options.program }),
           }),
         ),
       );
@@ -144,27 +153,42 @@ function clientEnv(): Readonly<Record<string, string>> {
 
 function createVpc(
   region: Region,
-  prefixLength: number,
+  { subnetPrefixLength: prefixLength = 24, ipv6 = false }: Pick<ClusterOptions, 'subnetPrefixLength' | 'ipv6'>,
 ): { readonly vpcId: string; readonly subnetIds: readonly string[] } {
-  const vpcId = region.execute('CreateVpc', { CidrBlock: '10.0.0.0/16' }).Vpc?.VpcId ?? '';
+  const { Vpc } = region.execute('CreateVpc', { CidrBlock: '10.0.0.0/16', AmazonProvidedIpv6CidrBlock: ipv6 });
+  const vpcId = Vpc?.VpcId ?? '';
+  const ipv6Block = Vpc?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock ?? '';
   const subnetIds = ['a', 'b'].map((zone, index) => {
     const subnet = region.execute('CreateSubnet', {
       VpcId: vpcId,
-      CidrBlock: `10.0.${index}.0/${prefixLength}`,
+      CidrBlock: `10.0.${index * Math.max(1, 2 ** (24 - prefixLength))}.0/${prefixLength}`,
       AvailabilityZone: `eu-test-1${zone}`,
+      ...(ipv6 ? { Ipv6CidrBlock: subnetOf(ipv6Block, index) } : {}),
     });
     return subnet.Subnet?.SubnetId ?? '';
   });
   return { vpcId, subnetIds };
 }
 
-function runInstance(region: Region, instanceType: string, subnetId: string): string {
+/** The /64 of a number in the /56 of a VPC. */
+function subnetOf(vpcBlock: string, index: number): string {
+  const { network = '' } = parseIpv6(vpcBlock.replace('/56', '')) ?? {};
+  const [a, b, c, d = '0'] = network.split(':');
+  return `${a}:${b}:${c}:${(Number.parseInt(d, 16) + index).toString(16)}::/64`;
+}
+
+function runInstance(
+  region: Region,
+  instanceType: string,
+  { subnetId, ipv6 }: { readonly subnetId: string; readonly ipv6: boolean },
+): string {
   const { Instances } = region.execute('RunInstances', {
     ImageId: 'ami-12345678',
     InstanceType: instanceType as 'm5.large',
     MinCount: 1,
     MaxCount: 1,
     SubnetId: subnetId,
+    ...(ipv6 ? { Ipv6AddressCount: 1 } : {}),
   });
   return Instances?.[0]?.InstanceId ?? '';
 }

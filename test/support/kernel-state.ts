@@ -3,12 +3,15 @@ import { run, runCommand } from './command.ts';
 
 export async function kernelState(netns: string): Promise<string> {
   const ip = (...args: string[]) => runCommand('ip', ['-n', netns, ...args]);
-  const [links, addresses, rules, routes, neighbours, nft] = await Promise.all([
+  const [links, addresses, rules, ipv6Rules, routes, ipv6Routes, neighbours, nft] = await Promise.all([
     ip('-o', 'link'),
     ip('-o', '-4', 'address'),
     ip('rule'),
+    ip('-6', 'rule'),
     ip('-4', 'route', 'show', 'table', 'all'),
-    ip('-4', 'neigh', 'show', 'nud', 'permanent'),
+    // Of IPv6 only ours: the kernel's own comes and goes by itself.
+    ip('-6', 'route', 'show', 'table', 'all', 'proto', '87'),
+    ip('neigh', 'show', 'nud', 'permanent'),
     nftRuleset(netns),
   ]);
   return [
@@ -18,7 +21,9 @@ export async function kernelState(netns: string): Promise<string> {
     ),
     ...lines('address', addresses.replaceAll(/^\d+: /gm, '')),
     ...lines('rule', rules),
+    ...lines('rule', ipv6Rules),
     ...lines('route', routes),
+    ...lines('route', ipv6Routes),
     ...lines('neighbour', neighbours),
     ...lines('nft', nft),
   ].join('\n');

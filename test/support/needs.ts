@@ -6,6 +6,7 @@ const NEEDS = {
   ip: () => onPath('ip'),
   nft: () => onPath('nft'),
   iptables: () => onPath('iptables') && onPath('iptables-restore'),
+  ipvsadm: () => onPath('ipvsadm'),
   ping: () => onPath('ping'),
   conntrack: () => onPath('conntrack'),
   containerd: () => onPath('containerd') && onPath('ctr'),

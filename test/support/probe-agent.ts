@@ -3,7 +3,7 @@
  * paths is proved by packets. Commands come as JSON lines on standard input, answers go out as JSON lines.
  */
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
 
 export type ProbeCommand =
@@ -36,28 +36,35 @@ const received = new Map<string, number>();
 let stream: { readonly stop: () => Promise<ProbeAnswer> } | undefined;
 
 function listen(port: number): Promise<ProbeAnswer> {
-  const udp = createSocket('udp4');
+  const udp = createSocket('udp6');
   udp.on('message', (_message, { address, port: remote }) => {
-    received.set(address, (received.get(address) ?? 0) + 1);
-    udp.send(address, remote, address);
+    const source = plain(address);
+    received.set(source, (received.get(source) ?? 0) + 1);
+    udp.send(source, remote, address);
   });
   const tcp = createServer((socket) => {
     socket.on('error', () => socket.destroy());
     // One answer a line, however TCP cut or joined them.
     socket.setEncoding('latin1').on('data', (text: string) => {
-      for (let lines = text.split('\n').length - 1; lines > 0; lines -= 1) socket.write(`${socket.remoteAddress}\n`);
+      for (let lines = text.split('\n').length - 1; lines > 0; lines -= 1)
+        socket.write(`${plain(socket.remoteAddress)}\n`);
     });
   });
   return new Promise((resolve, reject) => {
     tcp.once('error', reject);
     udp.once('error', reject);
-    udp.bind(port, '0.0.0.0', () => tcp.listen(port, '0.0.0.0', () => resolve({})));
+    udp.bind(port, '::', () => tcp.listen(port, '::', () => resolve({})));
   });
+}
+
+/** An IPv4 client of a socket for both families shows as `::ffff:10.0.0.1`. */
+function plain(address: string | undefined): string {
+  return (address ?? '').replace('::ffff:', '');
 }
 
 function udp(command: Extract<ProbeCommand, { op: 'udp' }>): Promise<ProbeAnswer> {
   return new Promise((resolve) => {
-    const socket: UdpSocket = createSocket('udp4');
+    const socket: UdpSocket = createSocket(isIPv6(command.to) ? 'udp6' : 'udp4');
     const done = (answer: ProbeAnswer) => {
       clearTimeout(timer);
       socket.close();

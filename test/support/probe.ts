@@ -5,7 +5,8 @@ import type { ProbeAnswer, ProbeCommand } from './probe-agent.ts';
 
 const AGENT = new URL('./probe-agent.ts', import.meta.url).pathname;
 export const PROBE_PORT = 7777;
-const ANSWER_DEADLINE_MS = 15_000;
+/** An emulated processor takes its time to start Node (test/vm/main.ts). */
+const ANSWER_DEADLINE_MS = process.env['WELLSPRING_IN_VM'] === undefined ? 15_000 : 90_000;
 
 export class Probe implements AsyncDisposable {
   readonly name: string;
@@ -34,8 +35,9 @@ export class Probe implements AsyncDisposable {
     });
     const probe = new Probe(name, child);
     const { error } = await probe.ask({ op: 'listen', port: PROBE_PORT });
-    if (error !== undefined) throw new Error(`probe in ${name}: ${error}`);
-    return probe;
+    if (error === undefined) return probe;
+    await probe[Symbol.asyncDispose]();
+    throw new Error(`probe in ${name}: ${error}`);
   }
 
   ask(command: ProbeCommand): Promise<ProbeAnswer> {

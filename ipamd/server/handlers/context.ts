@@ -2,10 +2,14 @@
 import type { CniCall } from '#cni/spec/command.ts';
 import type { NetworkConfig } from '#cni/spec/config.ts';
 import type { Attachment, NetworkInterface, PodReference, Refusal } from '#warm-pool/model.ts';
-import { attachmentKey } from '#warm-pool/ledger.ts';
-import type { StoredAssignment } from '../../store/records.ts';
+import { addressesOf, attachmentKey } from '#warm-pool/ledger.ts';
+import { interfaceIndex } from '../../cards/pod-interfaces.ts';
+import type { BranchPods } from '../../branch/branch-pods.ts';
+import type { StoredAssignment, StoredBranch } from '../../store/records.ts';
 import type { Datapath, PodAttachment } from '../../datapath/datapath.ts';
 import type { Metrics } from '../../observe/metrics.ts';
+import type { ClusterView } from '../../kubernetes/cluster-view.ts';
+import type { PodNews } from '../../kubernetes/pod-news.ts';
 import type { Pool } from '../../pool.ts';
 import type { Journal } from '../../store/journal.ts';
 import type { AttachmentLocks } from '../attachment-locks.ts';
@@ -18,11 +22,17 @@ export interface HandlerContext {
   readonly locks: AttachmentLocks;
   /** Every attachment that holds an address, by attachmentKey. */
   readonly attachments: Map<string, StoredAssignment>;
+  /** Pods with ENIs of their own, which are not among `attachments`. */
+  readonly branches: BranchPods;
   readonly vethPrefix: string;
   readonly podMtu: number;
   /** What the latest plan could not do. */
   readonly refusals: () => readonly Refusal[];
   readonly now: () => number;
+  /** Told what becomes of pods; never waited for. */
+  readonly news: PodNews;
+  /** Annotations of pods as the API server has them. */
+  readonly cluster: Pick<ClusterView, 'podAnnotations'>;
 }
 
 export type PodCall = Extract<CniCall, { command: 'ADD' | 'CHECK' | 'DEL' }>;
@@ -55,16 +65,24 @@ export function interfaceOf(id: string, context: Pick<HandlerContext, 'pool'>): 
 }
 
 /** The pod as the datapath is to make it. */
-export function podAttachment(stored: StoredAssignment, conf: NetworkConfig, context: HandlerContext): PodAttachment {
+export function podAttachment(
+  stored: StoredAssignment & Partial<Pick<StoredBranch, 'branch'>>,
+  conf: NetworkConfig,
+  context: HandlerContext,
+): PodAttachment {
   const networkInterface = interfaceOf(stored.interfaceId, context);
   return {
     containerId: stored.attachment.containerId,
     ifName: stored.attachment.ifName,
     netns: stored.netns,
-    address: stored.address,
+    addresses: addressesOf(stored),
     hostIfName: stored.hostIfName,
     deviceIndex: networkInterface?.deviceIndex ?? 0,
     networkCardIndex: networkInterface?.networkCardIndex ?? 0,
+    index: stored.parent === undefined ? 0 : interfaceIndex(stored.attachment.ifName),
     mtu: conf.mtu ?? context.podMtu,
+    ...(stored.portMappings === undefined ? {} : { portMappings: stored.portMappings }),
+    ...(stored.bandwidth === undefined ? {} : { bandwidth: stored.bandwidth }),
+    ...(stored.branch === undefined ? {} : { branch: stored.branch }),
   };
 }

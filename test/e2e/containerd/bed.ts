@@ -7,7 +7,7 @@ import { cniBinary } from '#test/support/cni-binary.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
-import type { SandboxStatus } from './cri.ts';
+import type { PodName, SandboxStatus } from './cri.ts';
 import { installedPlugin } from './needs.ts';
 import { NodeDaemon } from './node-daemon.ts';
 import { startContainerdNode, type ContainerdNode } from './node.ts';
@@ -37,8 +37,12 @@ export class BedNode {
   }
 
   /** `uid` distinguishes a pod from an earlier one of the same name, as in the API server. */
-  runPod(name: string, uid = `uid-of-${name}`): Promise<SandboxStatus> {
-    return this.containerd.runPod({ namespace: 'default', name, uid });
+  runPod(
+    name: string,
+    uid = `uid-of-${name}`,
+    more: Pick<PodName, 'portMappings' | 'annotations'> = {},
+  ): Promise<SandboxStatus> {
+    return this.containerd.runPod({ namespace: 'default', name, uid, ...more });
   }
 
   shownPods(): Promise<readonly ShownPod[]> {
@@ -62,7 +66,8 @@ export class Bed implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async create(instanceTypes: readonly string[]): Promise<Bed> {
+  /** `env`: settings of every ipamd beside the bed's own. */
+  static async create(instanceTypes: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Bed> {
     await using stack = new AsyncDisposableStack();
     const directory = await mkdtemp(join(tmpdir(), 'wellspring-e2e-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
@@ -83,6 +88,7 @@ export class Bed implements AsyncDisposable {
       const settings = { IP_COOLDOWN_PERIOD: '1', WELLSPRING_ENI_MINIMUM_AGE: '1', WARM_ENI_TARGET: '1' };
       const daemon = new NodeDaemon(containerd, node, {
         ...settings,
+        ...env,
         WELLSPRING_METRICS_BIND_ADDRESS: `unix:${join(node.directory, 'metrics.sock')}`,
       });
       stack.defer(() => daemon.stop('SIGTERM'));

@@ -9,6 +9,12 @@ export interface PodName {
   readonly name: string;
   readonly uid: string;
   readonly attempt?: number;
+  readonly portMappings?: readonly {
+    readonly protocol: 'TCP' | 'UDP';
+    readonly containerPort: number;
+    readonly hostPort: number;
+  }[];
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export interface RuntimeCondition {
@@ -69,6 +75,8 @@ export class CriClient {
       metadata: { name: pod.name, uid: pod.uid, namespace: pod.namespace, attempt: pod.attempt ?? 0 },
       hostname: pod.name,
       logDirectory: options.logDirectory,
+      portMappings: pod.portMappings ?? [],
+      annotations: pod.annotations ?? {},
       linux: { cgroupParent: options.cgroupParent },
     };
     return (await this.#call<{ podSandboxId: string }>('RunPodSandbox', { config })).podSandboxId;

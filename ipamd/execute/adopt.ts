@@ -1,0 +1,160 @@
+/** What the cloud lists as attached to this node, taken into the pool: at start, and whenever it is looked at again. */
+import { INSTANCE_TAG, isOurDescription } from '#cloud/aws/tags.ts';
+import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
+import { withInterface } from '#warm-pool/ledger.ts';
+import type { NetworkInterface } from '#warm-pool/model.ts';
+import { errorFields } from '../observe/log.ts';
+import type { Run } from '../reconciler.ts';
+import { type ExecuteContext, toNetworkInterface } from './context.ts';
+import { bringUp } from './interfaces.ts';
+import {
+  confirmed,
+  forgetInterface,
+  knownInterface,
+  refreshInterface,
+  storeInterface,
+  updateBlocks,
+} from './known-interfaces.ts';
+
+/** What is under way with an interface: its own actions know more of it than a description. */
+function isUnderWay(description: NetworkInterfaceDescription, { pool, bringingUp }: ExecuteContext): boolean {
+  const { id, attachment } = description;
+  if (bringingUp.has(id) || isLeaving(id, { pool })) return true;
+  return [...pool.ledger.inFlight.values()].some(
+    (action) =>
+      action.kind === 'create-interface' &&
+      action.deviceIndex === attachment?.deviceIndex &&
+      action.networkCardIndex === attachment.networkCardIndex &&
+      !pool.ledger.interfaces.has(id),
+  );
+}
+
+/** Somebody else takes it off: its link may be gone already. */
+function isStaying({ attachment }: NetworkInterfaceDescription): boolean {
+  return attachment?.status !== 'detaching' && attachment?.status !== 'detached';
+}
+
+function isLeaving(id: string, { pool }: Pick<ExecuteContext, 'pool'>): boolean {
+  return pool.ledger.leaving.interfaceIds.has(id);
+}
+
+/**
+ * Compares the pool with what is described as attached: unknown interfaces are brought up, absent ones leave once a second
+ * answer confirms it, and the blocks of the others are the cloud's. Resolves to how many left.
+ */
+export async function adopt(
+  attached: readonly NetworkInterfaceDescription[],
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<number> {
+  const known = new Map(
+    context.pool.snapshot().interfaces.map((use) => [use.networkInterface.id, use.networkInterface]),
+  );
+  const absent = [...known.values()].filter(
+    ({ id }) => !isLeaving(id, context) && !context.bringingUp.has(id) && !attached.some((each) => each.id === id),
+  );
+  const found = await Promise.all(absent.map(({ id }) => confirmAbsence(id, context, signal)));
+  const present = found.filter((description) => description !== undefined);
+  const here = [...attached, ...present].filter(
+    (description) => !isUnderWay(description, context) && (known.has(description.id) || isStaying(description)),
+  );
+  await Promise.all(here.map((description) => take(description, context, signal)));
+  return absent.length - present.length;
+}
+
+/** The interface where the cloud, asked for it alone, has it after all; otherwise it leaves pool and journal. */
+async function confirmAbsence(
+  id: string,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<NetworkInterfaceDescription | undefined> {
+  const description = await confirmed(id, undefined, context, { signal, cause: 'confirm' });
+  if (description !== undefined) return description;
+  await lose(id, context);
+  return undefined;
+}
+
+/** It leaves pool, kernel and journal. An instance cannot lose its primary interface: an answer without it is wrong. */
+async function lose(id: string, context: ExecuteContext): Promise<void> {
+  const known = knownInterface(context, id);
+  if (known === undefined || known.isPrimary) return;
+  forgetInterface(id, context);
+  const { deviceIndex, networkCardIndex } = known;
+  const successor = [...context.pool.ledger.interfaces.values()].some(
+    ({ networkInterface: each }) => each.deviceIndex === deviceIndex && each.networkCardIndex === networkCardIndex,
+  );
+  if (!successor) await context.datapath.tearDownInterface(deviceIndex, networkCardIndex);
+  await context.journal.append({ kind: 'interface-gone', interfaceId: id });
+}
+
+/** One attached interface that the pool does not know, or knows in whatever phase. */
+export async function take(
+  description: NetworkInterfaceDescription,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { pool, log, now } = context;
+  await goWithInstance(description, context, signal).catch((error: unknown) =>
+    log.warn(
+      { eni: description.id, ...errorFields(error) },
+      'the interface could not be marked to go with the instance',
+    ),
+  );
+  // As it is by now: the questions before this took their time.
+  const known = knownInterface(context, description.id);
+  const fresh = toNetworkInterface(description, context, known?.phase ?? 'attaching', known?.since ?? now());
+  if (!fresh.managed) {
+    pool.update((ledger) => withInterface(ledger, fresh));
+    // The slot that it takes, and what it says of its card, must be known to the next start as well.
+    await storeInterface(fresh.id, context);
+    return;
+  }
+  if (known?.phase === 'ready') {
+    await takeKnown(fresh, description, context, signal);
+    return;
+  }
+  const settle: Run['settle'] = (transition) => pool.update(transition);
+  await bringUp(description, context, { signal, settle }).catch(async (error: unknown) => {
+    log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface cannot be used');
+    // What said that it is attached may have been behind; one that is not would keep its place for ever.
+    await refreshInterface(description.id, context, { signal, cause: 'verify' });
+  });
+}
+
+/** One that serves already: its place is as described now, its blocks are what a second answer confirms where pods lose by it. */
+async function takeKnown(
+  fresh: NetworkInterface,
+  first: NetworkInterfaceDescription,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const description = await confirmed(fresh.id, first, context, { signal, cause: 'confirm' });
+  if (description === undefined) {
+    await lose(fresh.id, context);
+    return;
+  }
+  const { blocks, ipv6Prefixes = [] } = knownInterface(context, fresh.id) ?? fresh;
+  context.pool.update((ledger) => withInterface(ledger, { ...fresh, blocks, ipv6Prefixes }));
+  updateBlocks(description, context);
+  await storeInterface(fresh.id, context);
+}
+
+/**
+ * A crash between attaching and marking leaves an interface of ours that would outlive the instance. Ours by its
+ * description: one that somebody else made carries our tags, too, once it is adopted.
+ */
+async function goWithInstance(
+  { id, attachment, tags, description }: NetworkInterfaceDescription,
+  { provider, identity, provisioningDisabledBy }: ExecuteContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const ours =
+    tags[INSTANCE_TAG] === identity.instanceId && isOurDescription(description) && id !== identity.primaryInterfaceId;
+  if (!ours || attachment === undefined || attachment.deleteOnTermination || provisioningDisabledBy !== undefined)
+    return;
+  const { attachmentId } = attachment;
+  await provider.modifyNetworkInterfaceAttribute(
+    { networkInterfaceId: id, deleteOnTermination: { attachmentId, value: true } },
+    { signal, cause: 'start' },
+  );
+}

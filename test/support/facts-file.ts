@@ -1,0 +1,19 @@
+/** The API server's word for a node whose daemon is test/integration/daemon-with-facts.program.ts. */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Facts } from '#test/integration/daemon-with-facts.program.ts';
+import type { ClusterNode } from './cluster-node.ts';
+
+/** What node is given to run such a daemon. */
+export const PROGRAM_WITH_FACTS: readonly string[] = [
+  '--no-warnings',
+  new URL('../integration/daemon-with-facts.program.ts', import.meta.url).pathname,
+];
+
+/** Says it, before the daemon starts or while it runs. The environment for `startDaemon`. */
+export function say(node: ClusterNode, facts: Facts): Readonly<Record<string, string>> {
+  const path = join(node.directory, 'facts.json');
+  writeFileSync(`${path}.new`, JSON.stringify(facts));
+  renameSync(`${path}.new`, path);
+  return { WELLSPRING_TEST_FACTS: path };
+}
