@@ -1,6 +1,7 @@
 /** The CNI program under Node: `node cni/main.ts`. The fallback where the compiled binary cannot be built, and its twin in tests. */
 import { randomBytes } from 'node:crypto';
 import { readSync, writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import { exchangeText } from './protocol/client.ts';
 import { ProtocolError } from './protocol/errors.ts';
@@ -26,13 +27,24 @@ async function main(): Promise<Exit> {
 
 async function perform(first: Step): Promise<Exit> {
   let step = first;
-  while (step.kind !== 'exit') {
-    step =
-      step.kind === 'exchange'
-        ? step.next(await exchange(step))
-        : step.next(writeDurably(step.directory, step.name, step.text));
+  for (;;) {
+    switch (step.kind) {
+      case 'exit':
+        return step;
+      case 'exchange':
+        step = step.next(await exchange(step));
+        break;
+      case 'wait':
+        await delay(step.ms);
+        step = step.next();
+        break;
+      case 'spool':
+        step = step.next(writeDurably(step.directory, step.name, step.text));
+        break;
+      default:
+        return step satisfies never;
+    }
   }
-  return step;
 }
 
 async function exchange(step: ExchangeStep): Promise<ExchangeOutcome> {

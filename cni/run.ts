@@ -42,6 +42,12 @@ const METHOD: Readonly<Record<ForwardedCall['command'], Method>> = {
 const DEFAULT_DEADLINE_MS = { ADD: 30_000, DEL: 10_000, CHECK: 10_000, GC: 10_000, STATUS: 10_000 };
 /** The daemon is given this long to say itself that its deadline has passed. */
 const GRACE_MS = 2000;
+/**
+ * A STATUS that fails makes the node NotReady and takes its healthy pods out of Services, so a daemon that is being replaced
+ * is waited for this long; its start takes a second or two.
+ */
+const STATUS_PATIENCE_MS = 5000;
+const STATUS_PACE_MS = 250;
 
 /** The first step of a call. Never throws: what is wrong becomes an `exit` step with an error document. */
 export function run(input: CallInput): Step {
@@ -85,16 +91,26 @@ function forward(input: CallInput, forwarded: Forwarded, fields: Fields): Step {
     );
   }
   const spoolDirectory = keys.spoolDirectory ?? DEFAULT_SPOOL_DIRECTORY;
-  const next = (outcome: ExchangeOutcome): Step => {
+  const patienceMs = forwarded.call.command === 'STATUS' ? Math.min(STATUS_PATIENCE_MS, deadlineMs) : 0;
+  const ask = (waitedMs: number): Step => ({
+    kind: 'exchange',
+    socketPath,
+    text,
+    timeoutMs: deadlineMs + GRACE_MS,
+    next: (outcome) => next(outcome, waitedMs),
+  });
+  const next = (outcome: ExchangeOutcome, waitedMs: number): Step => {
     try {
       return conclude(forwarded, understand(outcome, request.id));
     } catch (error) {
       if (!(error instanceof ProtocolError)) return fail(error, forwarded.version);
+      if (error.code === 'unreachable' && error.message.startsWith('connect: ') && waitedMs < patienceMs)
+        return { kind: 'wait', ms: STATUS_PACE_MS, next: () => ask(waitedMs + STATUS_PACE_MS) };
       const failure = unreachable(forwarded.call.command, socketPath, error);
       return spool(forwarded, text, spoolDirectory, failure) ?? fail(failure, forwarded.version);
     }
   };
-  return { kind: 'exchange', socketPath, text, timeoutMs: deadlineMs + GRACE_MS, next };
+  return ask(0);
 }
 
 /** @throws ProtocolError */

@@ -16,7 +16,7 @@ export type StdinOutcome =
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** The next thing to do. `next` gives the one after it. */
-export type Step = Exit | ExchangeStep | SpoolStep;
+export type Step = Exit | ExchangeStep | SpoolStep | WaitStep;
 
 /** Write `stdout`, leave with `exitCode`. */
 export interface Exit {
@@ -48,6 +48,13 @@ export interface SpoolStep {
   readonly name: string;
   readonly text: string;
   readonly next: (outcome: SpoolOutcome) => Step;
+}
+
+/** Do nothing for `ms`. */
+export interface WaitStep {
+  readonly kind: 'wait';
+  readonly ms: number;
+  readonly next: () => Step;
 }
 
 export type SpoolOutcome = { readonly kind: 'written' } | { readonly kind: 'failed'; readonly reason: string };

@@ -1,4 +1,4 @@
-/** The CNI program under the C host (host.c), which calls with its four functions in the global `host`. */
+/** The CNI program under the C host (host.c), which calls with its functions in the global `host`. */
 import { MAX_FRAME_BYTES } from '../protocol/messages.ts';
 import { pickEnvironment, run } from '../run.ts';
 import { MAX_STDIN_BYTES } from '../spec/config.ts';
@@ -10,6 +10,7 @@ interface NativeHost {
   readonly getenv: (name: string) => string | undefined;
   readonly readStdin: (maxBytes: number) => StdinOutcome;
   readonly exchange: (socketPath: string, text: string, timeoutMs: number, maxAnswerBytes: number) => ExchangeOutcome;
+  readonly wait: (ms: number) => void;
   readonly spool: (directory: string, name: string, text: string) => SpoolOutcome;
   /** Writes standard output and ends the process. */
   readonly exit: (stdout: string, exitCode: number) => never;
@@ -18,10 +19,21 @@ interface NativeHost {
 declare const host: NativeHost;
 
 let step: Step = run({ env: pickEnvironment(host.getenv), stdin: host.readStdin(MAX_STDIN_BYTES), id: host.id() });
-while (step.kind !== 'exit') {
-  step =
-    step.kind === 'exchange'
-      ? step.next(host.exchange(step.socketPath, step.text, step.timeoutMs, MAX_FRAME_BYTES))
-      : step.next(host.spool(step.directory, step.name, step.text));
+for (;;) {
+  switch (step.kind) {
+    case 'exit':
+      host.exit(step.stdout, step.exitCode);
+    case 'exchange':
+      step = step.next(host.exchange(step.socketPath, step.text, step.timeoutMs, MAX_FRAME_BYTES));
+      break;
+    case 'wait':
+      host.wait(step.ms);
+      step = step.next();
+      break;
+    case 'spool':
+      step = step.next(host.spool(step.directory, step.name, step.text));
+      break;
+    default:
+      step satisfies never;
+  }
 }
-host.exit(step.stdout, step.exitCode);

@@ -2,6 +2,7 @@
  * The host of the compiled CNI program: a JavaScript runtime with one global object, `host`, whose functions are all the
  * program can do (native/entry.ts declares them). There is no eval, no module loader, no timer and no promise.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +102,18 @@ static JSValue host_exchange(JSContext *ctx, JSValueConst self, int argc, JSValu
     return answered ? succeeded(ctx, "answered", &answer) : failed(ctx, failure.code, failure.reason);
 }
 
+static JSValue host_wait(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv)
+{
+    (void)self, (void)argc;
+    int32_t ms;
+    if (JS_ToInt32(ctx, &ms, argv[0]) != 0)
+        return JS_EXCEPTION;
+    struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        ;
+    return JS_UNDEFINED;
+}
+
 static JSValue host_spool(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv)
 {
     (void)self, (void)argc;
@@ -137,6 +150,7 @@ static int run(JSContext *ctx)
     JS_SetPropertyStr(ctx, host, "getenv", JS_NewCFunction(ctx, host_getenv, "getenv", 1));
     JS_SetPropertyStr(ctx, host, "readStdin", JS_NewCFunction(ctx, host_read_stdin, "readStdin", 1));
     JS_SetPropertyStr(ctx, host, "exchange", JS_NewCFunction(ctx, host_exchange, "exchange", 4));
+    JS_SetPropertyStr(ctx, host, "wait", JS_NewCFunction(ctx, host_wait, "wait", 1));
     JS_SetPropertyStr(ctx, host, "spool", JS_NewCFunction(ctx, host_spool, "spool", 3));
     JS_SetPropertyStr(ctx, host, "exit", JS_NewCFunction(ctx, host_exit, "exit", 2));
     JSValue global = JS_GetGlobalObject(ctx);

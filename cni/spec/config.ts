@@ -5,8 +5,8 @@ import { CniError } from './errors.ts';
 import { Fields, invalidField, isRecord } from './fields.ts';
 import { parseResult } from './result.ts';
 import type { CniResult } from './result.ts';
-import { parsePortMappings, parseBandwidth } from './runtime-config.ts';
-import type { Bandwidth, PortMapping } from './runtime-config.ts';
+import { parsePortMappings, parseBandwidth, parsePodAnnotations } from './runtime-config.ts';
+import type { Bandwidth, PodAnnotations, PortMapping } from './runtime-config.ts';
 import { isSupportedVersion, negotiateVersion } from './version.ts';
 import type { CniVersion } from './version.ts';
 
@@ -35,6 +35,8 @@ export interface NetworkConfig {
   readonly portMappings: readonly PortMapping[];
   /** Capability `bandwidth`. */
   readonly bandwidth: Bandwidth | undefined;
+  /** Capability `io.kubernetes.cri.pod-annotations`; undefined where the runtime does not hand them over. */
+  readonly podAnnotations: PodAnnotations | undefined;
   /** Result of the previous plugin (ADD) or of our own ADD (CHECK, DEL). */
   readonly prevResult: CniResult | undefined;
   /** GC: the attachments that are still valid; undefined where the key is absent. */
@@ -72,13 +74,14 @@ export function configVersion(config: Readonly<Record<string, unknown>>): string
 }
 
 /**
- * The whole configuration, for the daemon.
+ * The whole configuration, for the daemon. What the runtime asks for (`runtimeConfig`) is read for ADD alone: no mistake in it may
+ * keep a pod from being deleted.
  * @throws CniError `undecodable`, `incompatible-version`, or `invalid-config` with the key, the value and what is allowed
  */
-export function parseConfig(stdin: string): NetworkConfig {
+export function parseConfig(stdin: string, options: { readonly isAdd?: boolean } = {}): NetworkConfig {
   const fields = new Fields(decodeConfig(stdin), '');
   const cniVersion = negotiateVersion(fields.text('cniVersion'));
-  const runtimeConfig = fields.nested('runtimeConfig');
+  const runtimeConfig = options.isAdd === false ? new Fields({}, '') : fields.nested('runtimeConfig');
   return {
     cniVersion,
     ...parseNames(fields),
@@ -90,6 +93,7 @@ export function parseConfig(stdin: string): NetworkConfig {
     }),
     portMappings: parsePortMappings(runtimeConfig),
     bandwidth: parseBandwidth(runtimeConfig),
+    podAnnotations: parsePodAnnotations(runtimeConfig),
     prevResult: parsePrevResult(fields, cniVersion),
     validAttachments: parseAttachments(fields),
   };

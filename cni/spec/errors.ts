@@ -76,8 +76,9 @@ export const CNI_ERROR_TABLE = [
   {
     code: 51,
     name: 'limited-connectivity',
-    cause: 'STATUS: the plugin cannot serve ADD requests, and existing pods may be cut off too.',
-    fix: 'The host state is out of step and could not be repaired; the daemon’s log names the object and the likely culprit.',
+    cause:
+      'STATUS: the plugin cannot serve ADD requests, and existing pods may be cut off too. wellspring never says so: pods keep their way while the daemon is away.',
+    fix: 'Another plugin of the list says it: look at its log.',
   },
   {
     code: 100,
@@ -145,6 +146,19 @@ export const CNI_ERROR_TABLE = [
     name: 'damaged',
     cause: 'CHECK: the kernel does not hold what ADD promised for this attachment.',
     fix: 'The details name each object, what was expected and what was found. The daemon repairs its own objects; a pod whose own namespace was changed must be recreated.',
+  },
+  {
+    code: 111,
+    name: 'growth-held-back',
+    cause:
+      'No address is free, and a setting or the state of the node keeps ipamd from asking the cloud for more: provisioning is disabled, the node is unschedulable, or custom networking has no usable ENIConfig.',
+    fix: 'The message names the setting, the taint or the ENIConfig. The pod gets an address as soon as that changes, or when one becomes free.',
+  },
+  {
+    code: 112,
+    name: 'no-ipv6',
+    cause: 'Pods of this node get an IPv6 address, and no interface of it has a /80 prefix to take one from.',
+    fix: 'The message names the subnet: associate an IPv6 CIDR block with it, tag a subnet that has one, or set ENABLE_IPv6=false.',
   },
   {
     code: 999,

@@ -43,6 +43,17 @@ export class Fields {
     return Object.hasOwn(this.#record, key) ? this.#record[key] : undefined;
   }
 
+  /** The same object with these keys found however their letters are cased, as Go's decoder finds them; the exact spelling first. */
+  withKeys(keys: readonly string[]): Fields {
+    const record = Object.entries(this.#record);
+    const found = keys.flatMap((key) => {
+      const same = record.findLast(([name]) => name.toLowerCase() === key.toLowerCase());
+      const value = this.raw(key) ?? same?.[1];
+      return value === undefined ? [] : [[key, value] as const];
+    });
+    return new Fields(Object.fromEntries(found), this.#prefix);
+  }
+
   isText(key: string): boolean {
     return typeof this.raw(key) === 'string';
   }

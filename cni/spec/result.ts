@@ -107,8 +107,9 @@ function parseIp(fields: Fields, interfaceCount: number, version: CniVersion): R
   if (address === undefined || !/^[0-9A-Fa-f:.]{2,45}\/\d{1,3}$/.test(address)) {
     throw invalidField(fields.path('address'), address, 'an address with its prefix length');
   }
-  const stated = fields.text('version');
-  if (!isAtLeast(version, '1.0.0') && stated !== undefined && stated !== ipVersion(address)) {
+  // Plugins of a later version leave it empty when the library writes their result in the shape of an earlier one.
+  const stated = fields.text('version') ?? '';
+  if (!isAtLeast(version, '1.0.0') && stated !== '' && stated !== ipVersion(address)) {
     throw invalidField(fields.path('version'), stated, `"${ipVersion(address)}", the version of ${address}`);
   }
   const index = fields.integer('interface', { min: 0, max: Math.max(0, interfaceCount - 1) });

@@ -1,5 +1,5 @@
 /** Capability arguments that the runtime puts under `runtimeConfig` (CONVENTIONS.md, "Dynamic Plugin specific Fields"). Pure. */
-import { invalidField } from './fields.ts';
+import { invalidField, isRecord } from './fields.ts';
 import type { Fields } from './fields.ts';
 
 /** One published port. `hostIp` undefined: every address of the node. */
@@ -18,6 +18,10 @@ export interface Bandwidth {
   readonly egressBurst: number | undefined;
 }
 
+/** containerd writes the names of its Go fields (`HostPort`, `IngressRate`), which plugins in Go read all the same. */
+const MAPPING_KEYS = ['hostPort', 'containerPort', 'protocol', 'hostIP'];
+const BANDWIDTH_KEYS = ['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'];
+
 const PORT = { min: 1, max: 65_535 };
 const BITS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 
@@ -27,7 +31,8 @@ const BITS = { min: 0, max: Number.MAX_SAFE_INTEGER };
  * @throws CniError `invalid-config`
  */
 export function parsePortMappings(runtimeConfig: Fields): readonly PortMapping[] {
-  return runtimeConfig.records('portMappings', 4096).flatMap((entry) => {
+  return runtimeConfig.records('portMappings', 4096).flatMap((record) => {
+    const entry = record.withKeys(MAPPING_KEYS);
     const hostPort = entry.integer('hostPort', { min: 0, max: PORT.max }) ?? 0;
     const containerPort = entry.integer('containerPort', PORT);
     if (containerPort === undefined)
@@ -43,12 +48,31 @@ export function parsePortMappings(runtimeConfig: Fields): readonly PortMapping[]
 
 /** Capability `bandwidth`, undefined where the runtime gave none. @throws CniError `invalid-config` */
 export function parseBandwidth(runtimeConfig: Fields): Bandwidth | undefined {
-  if (runtimeConfig.raw('bandwidth') === undefined) return undefined;
-  const limits = runtimeConfig.nested('bandwidth');
+  if ((runtimeConfig.raw('bandwidth') ?? undefined) === undefined) return undefined;
+  const limits = runtimeConfig.nested('bandwidth').withKeys(BANDWIDTH_KEYS);
   return {
     ingressRate: limits.integer('ingressRate', BITS),
     ingressBurst: limits.integer('ingressBurst', BITS),
     egressRate: limits.integer('egressRate', BITS),
     egressBurst: limits.integer('egressBurst', BITS),
   };
+}
+
+/** Of the pod, by name. */
+export type PodAnnotations = Readonly<Record<string, string>>;
+
+/** containerd fills in the capability of this name (pkg/cri/annotations, `PodAnnotations`). */
+const POD_ANNOTATIONS = 'io.kubernetes.cri.pod-annotations';
+
+/** The pod's annotations, undefined where the runtime gave none. @throws CniError `invalid-config` */
+export function parsePodAnnotations(runtimeConfig: Fields): PodAnnotations | undefined {
+  const raw = runtimeConfig.raw(POD_ANNOTATIONS) ?? undefined;
+  if (raw === undefined) return undefined;
+  const path = runtimeConfig.path(POD_ANNOTATIONS);
+  if (!isRecord(raw)) throw invalidField(path, raw, 'an object of texts');
+  const entries = Object.entries(raw).map(([name, value]): [string, string] => {
+    if (typeof value !== 'string') throw invalidField(`${path}.${name}`, value, 'text');
+    return [name, value];
+  });
+  return Object.fromEntries(entries);
 }

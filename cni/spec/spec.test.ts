@@ -146,6 +146,26 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('reads what containerd asks for, in the names of its Go fields', () => {
+    const runtimeConfig = {
+      portMappings: [{ HostPort: 80, ContainerPort: 8080, Protocol: 'udp', HostIP: '' }],
+      bandwidth: { IngressRate: 1000, IngressBurst: 4294967295, EgressRate: 0, EgressBurst: 0 },
+    };
+    const read = parseConfig(config({ runtimeConfig }));
+    expect(read.portMappings).toEqual([{ hostPort: 80, containerPort: 8080, protocol: 'udp', hostIp: undefined }]);
+    expect(read.bandwidth).toEqual({ ingressRate: 1000, ingressBurst: 4294967295, egressRate: 0, egressBurst: 0 });
+    expect(errorOf(() => parseConfig(config({ runtimeConfig: { portMappings: [{ HostPort: -1 }] } })))).toMatch(
+      /runtimeConfig\.portMappings\[0\]\.hostPort: -1/,
+    );
+  });
+
+  it('does not look at what the runtime asks for unless it is an ADD', () => {
+    for (const runtimeConfig of [[], { portMappings: 5 }, { bandwidth: { ingressRate: 'x' } }]) {
+      expect(parseConfig(config({ runtimeConfig }), { isAdd: false })).toMatchObject({ portMappings: [] });
+      expect(errorOf(() => parseConfig(config({ runtimeConfig }), { isAdd: true }))).toMatch(/^7: /);
+    }
+  });
+
   it.each([
     [{ mtu: 12 }, '7: network configuration: mtu: 12 is not allowed; expected an integer of 576..9001'],
     [{ mtu: '1e3' }, '7: network configuration: mtu: "1e3" is not allowed; expected an integer of 576..9001'],
