@@ -28,7 +28,8 @@ export interface ControlPlane extends ApiSubject {
   startApiServer(): Promise<void>;
 }
 
-export async function startControlPlane(program: string): Promise<ControlPlane> {
+/** `readyMs`: how long the API server may take to start. */
+export async function startControlPlane(program: string, readyMs = 120_000): Promise<ControlPlane> {
   const directory = mkdtempSync(join(tmpdir(), 'wellspring-control-plane-'));
   const [etcdPort, peerPort, port] = await Promise.all([freePort(), freePort(), freePort()]);
   const children: { etcd?: ChildProcess; api?: ChildProcess } = {};
@@ -58,7 +59,7 @@ export async function startControlPlane(program: string): Promise<ControlPlane> 
 
   const startApiServer = async (): Promise<void> => {
     const child = run('api', program, apiServerFlags(directory, port, etcdPort));
-    await until('the API server is ready', 120_000, async () => {
+    await until('the API server is ready', readyMs, async () => {
       if (child.exitCode !== null)
         throw new Error(`kube-apiserver ended: ${readFileSync(log('api'), 'utf8').slice(-2000)}`);
       return isReady();
@@ -134,6 +135,8 @@ function apiServerFlags(directory: string, port: number, etcdPort: number): read
   return [
     `--etcd-servers=http://127.0.0.1:${etcdPort}`,
     '--bind-address=127.0.0.1',
+    // Nobody asks for it; otherwise it wants a default route, which a virtual machine without network cards has not.
+    '--advertise-address=192.0.2.1',
     `--secure-port=${port}`,
     // It makes a certificate of its own there.
     `--cert-dir=${directory}`,

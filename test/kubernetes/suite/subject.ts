@@ -32,6 +32,7 @@ export interface OpenOptions {
   readonly nodeName: string;
   readonly podName?: string;
   readonly customNetworking?: boolean;
+  readonly podEni?: boolean;
   readonly annotatePodIp?: boolean;
 }
 
@@ -55,6 +56,7 @@ export function openFor({ kubeconfig = '', nodeName, source, ...more }: OpenOpti
       eniConfigLabel: 'k8s.amazonaws.com/eniConfig',
       annotatePodIp: more.annotatePodIp ?? false,
       customNetworking: more.customNetworking ?? false,
+      podEni: more.podEni ?? false,
     },
     source: source ?? { kind: 'kubeconfig', files: [kubeconfig], server: undefined },
     clock: scaledClock(SPEED),
