@@ -1,4 +1,5 @@
-import type { AssignRequest, CloudProvider, UnassignRequest } from '../provider.ts';
+import { CloudError } from '../errors.ts';
+import type { AssignRequest, Assigned, CloudProvider, UnassignRequest } from '../provider.ts';
 import type { Ec2Input, Ec2Send } from './ec2-send.ts';
 import { present } from './interface-mapping.ts';
 
@@ -12,14 +13,17 @@ export function addressCalls(send: Ec2Send): AddressCalls {
   return {
     assignPrivateIpAddresses: async (request, { signal }) => {
       const output = await send('AssignPrivateIpAddresses', toAssignInput(request), { signal });
-      return {
+      return onlyNew('AssignPrivateIpAddresses', request, {
         addresses: present((output.AssignedPrivateIpAddresses ?? []).map((a) => a.PrivateIpAddress)),
         prefixes: present((output.AssignedIpv4Prefixes ?? []).map((p) => p.Ipv4Prefix)),
-      };
+      });
     },
     assignIpv6Addresses: async (request, { signal }) => {
       const output = await send('AssignIpv6Addresses', toAssignIpv6Input(request), { signal });
-      return { addresses: output.AssignedIpv6Addresses ?? [], prefixes: output.AssignedIpv6Prefixes ?? [] };
+      return onlyNew('AssignIpv6Addresses', request, {
+        addresses: output.AssignedIpv6Addresses ?? [],
+        prefixes: output.AssignedIpv6Prefixes ?? [],
+      });
     },
     unassignPrivateIpAddresses: async (request, { signal }) => {
       for (const [kind, values] of unassignParts(request)) {
@@ -38,6 +42,24 @@ export function addressCalls(send: Ec2Send): AddressCalls {
       }
     },
   };
+}
+
+/**
+ * An answer with more than was asked for cannot be only new; LocalStack's and moto's list all that the interface has, its
+ * primary address too. Which are new is then unknown, as after an answer that was lost: the caller must describe.
+ */
+function onlyNew(action: string, request: AssignRequest, answer: Assigned): Assigned {
+  const asked = {
+    addresses: request.addresses?.length ?? request.addressCount ?? 0,
+    prefixes: request.prefixes?.length ?? request.prefixCount ?? 0,
+  };
+  for (const kind of ['addresses', 'prefixes'] as const) {
+    if (answer[kind].length > asked[kind]) {
+      const counts = `${String(asked[kind])} asked for, ${String(answer[kind].length)} answered`;
+      throw new CloudError('unavailable', action, `the ${kind} of the answer cannot all be new: ${counts}`);
+    }
+  }
+  return answer;
 }
 
 function toAssignInput(request: AssignRequest): Ec2Input<'AssignPrivateIpAddresses'> {

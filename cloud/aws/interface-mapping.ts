@@ -1,6 +1,7 @@
 import type * as Ec2 from '@aws-sdk/client-ec2';
 import type { InterfaceAttachment, NetworkInterfaceDescription, Tags } from '../provider.ts';
 import { fieldOf } from './describe.ts';
+import { macAddressOf } from './mac-address.ts';
 
 /** EC2's NetworkInterface in the port's words. An EFA-only interface has no address: its `primaryAddress` is empty. */
 export function toNetworkInterface(operation: string, eni: Ec2.NetworkInterface): NetworkInterfaceDescription {
@@ -11,7 +12,7 @@ export function toNetworkInterface(operation: string, eni: Ec2.NetworkInterface)
     subnetId: fieldOf(operation, 'SubnetId', eni.SubnetId),
     vpcId: fieldOf(operation, 'VpcId', eni.VpcId),
     availabilityZone: eni.AvailabilityZone ?? '',
-    mac: fieldOf(operation, 'MacAddress', eni.MacAddress).toLowerCase(),
+    mac: macAddressOf(eni.NetworkInterfaceId ?? '', fieldOf(operation, 'MacAddress', eni.MacAddress)),
     description: eni.Description ?? '',
     interfaceType: eni.InterfaceType ?? 'interface',
     status: toStatus(eni),

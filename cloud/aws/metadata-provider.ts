@@ -55,7 +55,8 @@ function toDescription(each: MetadataInterface, identity: InstanceIdentity): Net
     ...rest,
     availabilityZone: identity.availabilityZone,
     description: '',
-    interfaceType: 'interface',
+    // Metadata does not tell types, but no other interface is without an address.
+    interfaceType: hasAddress(each) ? 'interface' : 'efa-only',
     status: 'in-use',
     tags: {},
     attachment: {
@@ -67,6 +68,10 @@ function toDescription(each: MetadataInterface, identity: InstanceIdentity): Net
       status: 'attached',
     },
   };
+}
+
+function hasAddress({ primaryAddress, ipv6Addresses }: MetadataInterface): boolean {
+  return primaryAddress !== '' || ipv6Addresses.length > 0;
 }
 
 function toSubnet(each: MetadataInterface, identity: InstanceIdentity): SubnetDescription {

@@ -17,6 +17,7 @@ import type { ListenAddress, Listening } from './http-listen.ts';
 import { listenHttp } from './http-listen.ts';
 import type { Delay, Latency } from './latency.ts';
 import { metadataListener } from './metadata/listener.ts';
+import { findSubject } from './metadata/subject.ts';
 import type { Region } from './region.ts';
 import { Regions } from './regions.ts';
 import type { SwitchSettings } from './switches.ts';
@@ -117,7 +118,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const serveMetadata = async (address: MetadataAddress): Promise<Listening> => {
     const { instanceId } = address;
     const describe = past.describe(() => switches.settings.metadataLagMs);
-    return listenHttp(metadataListener({ describe, region: name, log, instanceId, roleKeys }), address);
+    const subjectOf = (source: string) =>
+      findSubject(describe, name, instanceId === undefined ? { address: source } : { instanceId });
+    return listenHttp(metadataListener({ subjectOf, log, roleKeys }), address);
   };
   const listening = stack.use(await listenHttp(ec2, options.listen ?? { host: '127.0.0.1', port: 0 }));
   if (options.socketPath !== undefined) stack.use(await listenHttp(ec2, { path: options.socketPath }));

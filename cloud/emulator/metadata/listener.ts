@@ -1,7 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { CallLog } from '../call-log.ts';
-import type { Describe, Subject } from './subject.ts';
-import { findSubject } from './subject.ts';
+import type { Subject } from './subject.ts';
 import { parseTtl, Tokens } from './token.ts';
 import type { RoleKeys } from './tree.ts';
 import { metadataTree, readPath } from './tree.ts';
@@ -10,14 +9,11 @@ const TOKEN = 'x-aws-ec2-metadata-token';
 const TOKEN_TTL = 'x-aws-ec2-metadata-token-ttl-seconds';
 
 export interface MetadataParts {
-  /** The region as metadata sees it, which may lag behind. */
-  readonly describe: Describe;
-  readonly region: string;
+  /** The instance that asks, by its source address, as metadata sees it, which may lag behind. */
+  readonly subjectOf: (source: string) => Subject | undefined;
   readonly log: CallLog;
   /** What the role of an instance may sign with; undefined where instances have none. */
   readonly roleKeys?: (instanceId: string, now: number) => RoleKeys | undefined;
-  /** Every client is this instance; without it clients are told apart by their source address. */
-  readonly instanceId?: string | undefined;
 }
 
 interface Answer {
@@ -34,8 +30,7 @@ export function metadataListener(parts: MetadataParts): RequestListener {
     const arrivedAt = performance.now();
     request.resume();
     const source = plainAddress(request.socket.remoteAddress ?? '');
-    const who = parts.instanceId === undefined ? { address: source } : { instanceId: parts.instanceId };
-    const subject = findSubject(parts.describe, parts.region, who);
+    const subject = parts.subjectOf(source);
     const answer =
       subject === undefined ? unknownClient(source) : answerTo(request, subject, parts, tokens, Date.now());
     parts.log.add({

@@ -6,7 +6,7 @@ import type { World } from './subject.ts';
 export function addressTests(world: () => World): void {
   it('an assign answers only what is new, by count and by name', async () => {
     const { create, look, provider, subnet } = world();
-    const made = await create(subnet(24), { secondaryAddressCount: 2 });
+    const made = await create(await subnet(24), { secondaryAddressCount: 2 });
     const networkInterfaceId = made.id;
     const counted = await provider.assignPrivateIpAddresses({ networkInterfaceId, addressCount: 3 }, CAUSE);
     expect(counted.prefixes).toEqual([]);
@@ -23,7 +23,7 @@ export function addressTests(world: () => World): void {
 
   it('prefixes likewise', async () => {
     const { create, look, provider, subnet } = world();
-    const made = await create(subnet(24), { ipv4PrefixCount: 1 });
+    const made = await create(await subnet(24), { ipv4PrefixCount: 1 });
     const networkInterfaceId = made.id;
     const counted = await provider.assignPrivateIpAddresses({ networkInterfaceId, prefixCount: 2 }, CAUSE);
     expect(counted.addresses).toEqual([]);
@@ -39,7 +39,7 @@ export function addressTests(world: () => World): void {
 
   it('an unassign takes away exactly what is named, both kinds at once, and frees it in the subnet', async () => {
     const { create, look, provider, subnet } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     const free = async () => given((await provider.describeSubnets({ ids: [subnetId] }, CAUSE))[0]).availableAddresses;
     const before = await free();
     const made = await create(subnetId, { secondaryAddressCount: 3 });
@@ -60,7 +60,7 @@ export function addressTests(world: () => World): void {
 
   it('what is not on the interface cannot be taken from it, and nothing else is', async () => {
     const { create, look, provider, subnet } = world();
-    const made = await create(subnet(24), { secondaryAddressCount: 1 });
+    const made = await create(await subnet(24), { secondaryAddressCount: 1 });
     const addresses = [...made.secondaryAddresses, made.primaryAddress.replace(/\d+$/, '201')];
     const wrong = provider.unassignPrivateIpAddresses({ networkInterfaceId: made.id, addresses }, CAUSE);
     await expect(wrong).rejects.toMatchObject({ code: 'not-found' });
@@ -69,7 +69,7 @@ export function addressTests(world: () => World): void {
 
   it("an address of another interface is in use, and stays the other's", async () => {
     const { create, look, provider, subnet } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     const [owner, other] = [await create(subnetId, { secondaryAddressCount: 1 }), await create(subnetId)];
     const taken = { networkInterfaceId: other.id, addresses: owner.secondaryAddresses };
     await expect(provider.assignPrivateIpAddresses(taken, CAUSE)).rejects.toMatchObject({ name: 'CloudError' });
@@ -79,8 +79,8 @@ export function addressTests(world: () => World): void {
 
   it("the instance type's addresses for each interface are its limit; a prefix takes the room of one", async () => {
     const { attached, instance, look, provider, subnet } = world();
-    const subnetId = subnet(22);
-    const node = instance('m5.large', subnetId);
+    const subnetId = await subnet(22);
+    const node = await instance('m5.large', subnetId);
     const made = await attached(subnetId, node.id, 1, { secondaryAddressCount: 8 });
     const networkInterfaceId = made.id;
     await provider.assignPrivateIpAddresses({ networkInterfaceId, prefixCount: 1 }, CAUSE);
@@ -93,8 +93,8 @@ export function addressTests(world: () => World): void {
 
   it("the instance type's interfaces are its limit", async () => {
     const { attached, create, instance, provider, subnet } = world();
-    const subnetId = subnet(24);
-    const node = instance('m5.large', subnetId);
+    const subnetId = await subnet(24);
+    const node = await instance('m5.large', subnetId);
     for (const deviceIndex of [1, 2]) await attached(subnetId, node.id, deviceIndex);
     const { id: networkInterfaceId } = await create(subnetId);
     const over = { networkInterfaceId, instanceId: node.id, deviceIndex: 3, networkCardIndex: 0 };
@@ -103,7 +103,7 @@ export function addressTests(world: () => World): void {
 
   it('a full subnet is exhausted for interfaces and addresses; a refused assign gives nothing', async () => {
     const { create, look, provider, subnet } = world();
-    const subnetId = subnet(28);
+    const subnetId = await subnet(28);
     const made = await create(subnetId, { secondaryAddressCount: 8 });
     const tooMany = provider.assignPrivateIpAddresses({ networkInterfaceId: made.id, addressCount: 3 }, CAUSE);
     await expect(tooMany).rejects.toMatchObject({ code: 'subnet-exhausted', retry: 'later' });
@@ -115,7 +115,7 @@ export function addressTests(world: () => World): void {
 
   it('free addresses without a free aligned /28 are no prefix', async () => {
     const { create, provider, subnet } = world();
-    const subnetId = subnet(27);
+    const subnetId = await subnet(27);
     // The lower half holds EC2's own four, the upper half its last: with one address of ours in each, none is whole.
     const made = await create(subnetId);
     const upper = made.primaryAddress.replace(/\d+$/, '20');

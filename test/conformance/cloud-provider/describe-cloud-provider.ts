@@ -24,7 +24,7 @@ function useWorld(makeSubject: MakeSubject): () => World {
   let world: World | undefined;
   beforeAll(async () => {
     subject = await makeSubject();
-    world = makeWorld(subject);
+    world = await makeWorld(subject);
   });
   afterAll(async () => {
     await subject?.[Symbol.asyncDispose]();

@@ -5,12 +5,14 @@ import type { World } from './subject.ts';
 /** The Describes: selection, completeness, what they say of a thing. */
 export function describeTests(world: () => World): void {
   it('more than a page of interfaces comes whole, and each once', async () => {
-    const { groupId, provider, region, subnet } = world();
-    const subnetId = subnet(20);
-    const made = Array.from({ length: 1001 }, () => {
-      return region.execute('CreateNetworkInterface', { SubnetId: subnetId, Groups: [groupId] }).NetworkInterface
-        ?.NetworkInterfaceId;
-    });
+    const { groupId, place, provider, subnet } = world();
+    const subnetId = await subnet(20);
+    const made: (string | undefined)[] = [];
+    const input = { SubnetId: subnetId, Groups: [groupId] };
+    while (made.length < 1001) {
+      const few = Array.from({ length: 13 }, () => place.execute('CreateNetworkInterface', input));
+      made.push(...(await Promise.all(few)).map(({ NetworkInterface: one }) => one?.NetworkInterfaceId));
+    }
     const found = await provider.describeNetworkInterfaces({ filters: { 'subnet-id': [subnetId] } }, CAUSE);
     expect(found).toHaveLength(made.length);
     expect(new Set(found.map((eni) => eni.id))).toEqual(new Set(made));
@@ -25,8 +27,8 @@ export function describeTests(world: () => World): void {
 
   it('filters are ANDed, their values ORed, with wildcards', async () => {
     const { attached, create, instance, provider, subnet, vpcId } = world();
-    const subnetId = subnet(24);
-    const node = instance('m5.large', subnetId);
+    const subnetId = await subnet(24);
+    const node = await instance('m5.large', subnetId);
     const description = 'aws-K8S-filtered';
     const used = await attached(subnetId, node.id, 1, { tags: { role: 'pods' }, description });
     const spare = await create(subnetId, { tags: { role: 'spare', extra: 'x' }, description });
@@ -45,7 +47,7 @@ export function describeTests(world: () => World): void {
 
   it('no ids at all is everything, an empty list is nothing', async () => {
     const { provider, subnet } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     expect((await provider.describeSubnets({}, CAUSE)).map((found) => found.id)).toContain(subnetId);
     expect(await provider.describeSubnets({ ids: [] }, CAUSE)).toEqual([]);
     expect(await provider.describeNetworkInterfaces({ ids: [] }, CAUSE)).toEqual([]);
@@ -53,13 +55,13 @@ export function describeTests(world: () => World): void {
   });
 
   it('a subnet says where it is and what is free: all but five', async () => {
-    const { provider, region, subnet, vpcId } = world();
-    const subnetId = subnet(24);
+    const { place, provider, subnet, vpcId } = world();
+    const subnetId = await subnet(24);
     const [found] = await provider.describeSubnets({ filters: { 'vpc-id': [vpcId], 'subnet-id': [subnetId] } }, CAUSE);
     expect(found).toMatchObject({
       id: subnetId,
       vpcId,
-      availabilityZone: `${region.name}a`,
+      availabilityZone: place.zone,
       availableAddresses: 251,
       tags: {},
     });

@@ -1,6 +1,7 @@
 import { Ec2Agent } from '#cloud/aws/agent/ec2-agent.ts';
 import { startCloud } from '#cloud/emulator/cloud.ts';
 import { describeCloudProvider } from './describe-cloud-provider.ts';
+import { emulatedPlace } from './subject.ts';
 
 describeCloudProvider('a process of its own that asks the emulator over HTTP', async () => {
   const cloud = await startCloud();
@@ -15,5 +16,5 @@ describeCloudProvider('a process of its own that asks the emulator over HTTP', a
     await agent[Symbol.asyncDispose]();
     await cloud[Symbol.asyncDispose]();
   };
-  return { provider: agent.provider, region: cloud.region, [Symbol.asyncDispose]: dispose };
+  return { provider: agent.provider, place: emulatedPlace(cloud.region), [Symbol.asyncDispose]: dispose };
 });

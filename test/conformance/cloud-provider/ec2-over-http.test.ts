@@ -11,7 +11,7 @@ import type { CloudErrorCode } from '#cloud/errors.ts';
 import type { CloudProvider } from '#cloud/provider.ts';
 import { until } from '#test/support/until.ts';
 import { describeCloudProvider } from './describe-cloud-provider.ts';
-import { CAUSE, given, makeWorld } from './subject.ts';
+import { CAUSE, emulatedPlace, given, makeWorld } from './subject.ts';
 import type { Subject } from './subject.ts';
 
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' } as const;
@@ -39,7 +39,12 @@ async function makeSubject(): Promise<Subject & { readonly cloud: Cloud }> {
     send[Symbol.dispose]();
     await cloud[Symbol.asyncDispose]();
   };
-  return { cloud, provider: createEc2Provider(send), region: cloud.region, [Symbol.asyncDispose]: dispose };
+  return {
+    cloud,
+    provider: createEc2Provider(send),
+    place: emulatedPlace(cloud.region),
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 describeCloudProvider("the SDK over the emulator's HTTP", makeSubject);
@@ -65,8 +70,8 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
     '%s has its code, and is met once by an assign',
     async (_, fault, code) => {
       await using subject = await makeSubject();
-      const { create, subnet, look } = makeWorld(subject);
-      const made = await create(subnet(24));
+      const { create, subnet, look } = await makeWorld(subject);
+      const made = await create(await subnet(24));
       subject.cloud.failNext('AssignPrivateIpAddresses', fault);
       const request = { networkInterfaceId: made.id, addressCount: 2 };
       const failure = retrying(subject.provider).assignPrivateIpAddresses(request, CAUSE);
@@ -78,8 +83,8 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
 
   it('a throttled assign is repeated, and assigns once', async () => {
     await using subject = await makeSubject();
-    const world = makeWorld({ ...subject, provider: retrying(subject.provider) });
-    const made = await world.create(world.subnet(24));
+    const world = await makeWorld({ ...subject, provider: retrying(subject.provider) });
+    const made = await world.create(await world.subnet(24));
     subject.cloud.failNext('AssignPrivateIpAddresses', {
       kind: 'error',
       code: 'RequestLimitExceeded',
@@ -96,8 +101,8 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
     'a create gets over %s, and makes one interface',
     async (_, fault) => {
       await using subject = await makeSubject();
-      const world = makeWorld({ ...subject, provider: retrying(subject.provider) });
-      const subnetId = world.subnet(24);
+      const world = await makeWorld({ ...subject, provider: retrying(subject.provider) });
+      const subnetId = await world.subnet(24);
       subject.cloud.failNext('CreateNetworkInterface', { ...fault, times: 3 });
       const made = await world.create(subnetId, { secondaryAddressCount: 2 });
       const found = await subject.provider.describeNetworkInterfaces({ filters: { 'subnet-id': [subnetId] } }, CAUSE);
@@ -115,9 +120,9 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
 
   it('of a delete and a detach whose answers are lost the retry says not-found: they are done', async () => {
     await using subject = await makeSubject();
-    const world = makeWorld(subject);
-    const subnetId = world.subnet(24);
-    const made = await world.attached(subnetId, world.instance('m5.large', subnetId).id, 1);
+    const world = await makeWorld(subject);
+    const subnetId = await world.subnet(24);
+    const made = await world.attached(subnetId, (await world.instance('m5.large', subnetId)).id, 1);
     const steady = retrying(subject.provider);
     subject.cloud.failNext('DetachNetworkInterface', { kind: 'lost-answer' });
     const attachmentId = given(made.attachment?.attachmentId);
@@ -126,14 +131,14 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
     await expect(steady.deleteNetworkInterface({ networkInterfaceId: made.id }, CAUSE)).rejects.toMatchObject({
       code: 'not-found',
     });
-    expect(subject.region.networkInterfaces().map((eni) => eni.id)).not.toContain(made.id);
+    expect(subject.cloud.region.networkInterfaces().map((eni) => eni.id)).not.toContain(made.id);
   });
 
   it('an attach whose answer is lost is left to the caller, who finds it done', async () => {
     await using subject = await makeSubject();
-    const world = makeWorld({ ...subject, provider: retrying(subject.provider) });
-    const subnetId = world.subnet(24);
-    const node = world.instance('m5.large', subnetId);
+    const world = await makeWorld({ ...subject, provider: retrying(subject.provider) });
+    const subnetId = await world.subnet(24);
+    const node = await world.instance('m5.large', subnetId);
     subject.cloud.failNext('AttachNetworkInterface', { kind: 'lost-answer' });
     const made = await world.create(subnetId);
     const request = { networkInterfaceId: made.id, instanceId: node.id, deviceIndex: 1, networkCardIndex: 0 };
@@ -143,8 +148,8 @@ describe("the SDK over the emulator's HTTP, when the way is bad", () => {
 
   it('each operation reads the same codes off the wire', async () => {
     await using subject = await makeSubject();
-    const { create, subnet } = makeWorld(subject);
-    const made = await create(subnet(24));
+    const { create, subnet } = await makeWorld(subject);
+    const made = await create(await subnet(24));
     const each: readonly (readonly [Ec2Action, () => Promise<unknown>])[] = [
       [
         'ModifyNetworkInterfaceAttribute',

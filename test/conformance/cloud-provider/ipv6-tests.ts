@@ -6,13 +6,13 @@ import type { World } from './subject.ts';
 export function ipv6Tests(world: () => World): void {
   it('the subnet tells its IPv6 block', async () => {
     const { provider, subnet } = world();
-    const found = await provider.describeSubnets({ ids: [subnet(24, { ipv6: true })] }, CAUSE);
+    const found = await provider.describeSubnets({ ids: [await subnet(24, { ipv6: true })] }, CAUSE);
     expect(found[0]?.ipv6Cidrs).toEqual([expect.stringMatching(/::\/64$/)]);
   });
 
   it('addresses and /80 prefixes come and go; an assign answers only what is new', async () => {
     const { create, look, provider, subnet } = world();
-    const made = await create(subnet(24, { ipv6: true }), { ipv6PrefixCount: 1 });
+    const made = await create(await subnet(24, { ipv6: true }), { ipv6PrefixCount: 1 });
     expect(made.ipv6Prefixes).toEqual([expect.stringMatching(/\/80$/)]);
     const networkInterfaceId = made.id;
     const prefix = await provider.assignIpv6Addresses({ networkInterfaceId, prefixCount: 1 }, CAUSE);
@@ -35,7 +35,7 @@ export function ipv6Tests(world: () => World): void {
 
   it('an interface is made with a /80 beside IPv4 addresses or a /28, but not with both of those', async () => {
     const { create, subnet } = world();
-    const subnetId = subnet(24, { ipv6: true });
+    const subnetId = await subnet(24, { ipv6: true });
     const single = await create(subnetId, { secondaryAddressCount: 3, ipv4PrefixCount: 0, ipv6PrefixCount: 1 });
     expect([single.secondaryAddresses, single.ipv4Prefixes, single.ipv6Prefixes].map((each) => each.length)).toEqual([
       3, 0, 1,
@@ -48,13 +48,13 @@ export function ipv6Tests(world: () => World): void {
     expect(none.ipv6Prefixes).toEqual([]);
     const both = create(subnetId, { secondaryAddressCount: 1, ipv4PrefixCount: 1, ipv6PrefixCount: 1 });
     await expect(both).rejects.toMatchObject({ name: 'CloudError', code: 'invalid' });
-    const without = create(subnet(24), { secondaryAddressCount: 1, ipv6PrefixCount: 1 });
+    const without = create(await subnet(24), { secondaryAddressCount: 1, ipv6PrefixCount: 1 });
     await expect(without).rejects.toMatchObject({ name: 'CloudError', retry: 'never' });
   });
 
   it('a subnet without IPv6 has none to give', async () => {
     const { create, provider, subnet } = world();
-    const made = await create(subnet(24));
+    const made = await create(await subnet(24));
     const none = provider.assignIpv6Addresses({ networkInterfaceId: made.id, addressCount: 1 }, CAUSE);
     await expect(none).rejects.toMatchObject({ name: 'CloudError', retry: 'never' });
   });

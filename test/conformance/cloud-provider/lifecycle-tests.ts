@@ -6,7 +6,7 @@ import type { World } from './subject.ts';
 export function lifecycleTests(world: () => World): void {
   it('a new interface is what was asked for, and so it is found', async () => {
     const { create, look, subnet, groupId, vpcId } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     const made = await create(subnetId, { description: 'aws-K8S-i-1', tags: { a: '1', 'b/c': 'x & <y>' } });
     expect(made).toMatchObject({
       subnetId,
@@ -29,7 +29,7 @@ export function lifecycleTests(world: () => World): void {
 
   it('counts of addresses and prefixes are met, and 0 is none', async () => {
     const { create, subnet } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     const withAddresses = await create(subnetId, { secondaryAddressCount: 3 });
     expect(new Set([withAddresses.primaryAddress, ...withAddresses.secondaryAddresses]).size).toBe(4);
     const withPrefixes = await create(subnetId, { ipv4PrefixCount: 2 });
@@ -40,21 +40,22 @@ export function lifecycleTests(world: () => World): void {
   });
 
   it('the same client token makes the same interface once; with another request it is refused', async () => {
-    const { create, provider, subnet } = world();
-    const subnetId = subnet(24);
-    const first = await create(subnetId, { clientToken: 'once', secondaryAddressCount: 2 });
-    const second = await create(subnetId, { clientToken: 'once', secondaryAddressCount: 2 });
+    const { create, provider, subnet, vpcId } = world();
+    const subnetId = await subnet(24);
+    const clientToken = `once-${vpcId}`;
+    const first = await create(subnetId, { clientToken, secondaryAddressCount: 2 });
+    const second = await create(subnetId, { clientToken, secondaryAddressCount: 2 });
     expect(second.id).toBe(first.id);
     expect(await provider.describeNetworkInterfaces({ filters: { 'subnet-id': [subnetId] } }, CAUSE)).toHaveLength(1);
-    await expect(create(subnetId, { clientToken: 'once', secondaryAddressCount: 3 })).rejects.toMatchObject({
+    await expect(create(subnetId, { clientToken, secondaryAddressCount: 3 })).rejects.toMatchObject({
       code: 'invalid',
     });
   });
 
   it('attached, kept on termination or not, detached and deleted', async () => {
     const { attached, create, instance, look, provider, subnet } = world();
-    const subnetId = subnet(24);
-    const node = instance('m5.large', subnetId);
+    const subnetId = await subnet(24);
+    const node = await instance('m5.large', subnetId);
     const made = await attached(subnetId, node.id, 1);
     expect(made).toMatchObject({
       status: 'in-use',
@@ -97,10 +98,11 @@ export function lifecycleTests(world: () => World): void {
   });
 
   it('security groups are replaced, also together with DeleteOnTermination', async () => {
-    const { attached, instance, look, provider, region, subnet, vpcId } = world();
-    const subnetId = subnet(24);
-    const made = await attached(subnetId, instance('m5.large', subnetId).id, 1);
-    const group = region.execute('CreateSecurityGroup', { GroupName: 'pods', Description: 'pods', VpcId: vpcId });
+    const { attached, instance, look, place, provider, subnet, vpcId } = world();
+    const subnetId = await subnet(24);
+    const made = await attached(subnetId, (await instance('m5.large', subnetId)).id, 1);
+    const asked = { GroupName: 'pods', Description: 'pods', VpcId: vpcId };
+    const group = await place.execute('CreateSecurityGroup', asked);
     const securityGroupIds = [given(group.GroupId)];
     const deleteOnTermination = { attachmentId: given(made.attachment?.attachmentId), value: true };
     const request = { networkInterfaceId: made.id, securityGroupIds, deleteOnTermination };
@@ -110,7 +112,7 @@ export function lifecycleTests(world: () => World): void {
 
   it('tags are added and replaced on several resources, and others stay', async () => {
     const { create, look, provider, subnet } = world();
-    const subnetId = subnet(24);
+    const subnetId = await subnet(24);
     const both = [await create(subnetId, { tags: { keep: 'k', change: 'old' } }), await create(subnetId)];
     const tags = { change: 'new', empty: '' };
     await provider.createTags({ resourceIds: [...both.map((made) => made.id), subnetId], tags }, CAUSE);

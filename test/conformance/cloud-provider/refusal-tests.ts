@@ -49,16 +49,16 @@ export function refusalTests(world: () => World): void {
   });
 
   it.each(OPERATIONS)('%s ends with aborted where its signal has fired, and changes nothing', async (operation) => {
-    const { provider, region } = world();
-    const before = region.state;
+    const { place, provider } = world();
+    const before = await place.state();
     const call = ON_NOTHING[operation](provider, { ...CAUSE, signal: AbortSignal.abort() });
     await expect(call).rejects.toMatchObject({ name: 'CloudError', code: 'aborted' });
-    expect(region.state).toBe(before);
+    expect(await place.state()).toEqual(before);
   });
 
   it('requests that make no sense are invalid', async () => {
     const { provider, create, subnet } = world();
-    const made = await create(subnet(24));
+    const made = await create(await subnet(24));
     const target = { networkInterfaceId: made.id };
     for (const wrong of [
       provider.describeNetworkInterfaces({ ids: ['not-an-id'] }, CAUSE),
@@ -73,7 +73,7 @@ export function refusalTests(world: () => World): void {
 
   it('the primary interface of an instance cannot be detached, nor its groups named wrongly', async () => {
     const { instance, look, provider, subnet } = world();
-    const node = instance('m5.large', subnet(24));
+    const node = await instance('m5.large', await subnet(24));
     const primary = await look(node.primaryInterfaceId);
     const detach = provider.detachNetworkInterface({ attachmentId: primary.attachment?.attachmentId ?? '' }, CAUSE);
     await expect(detach).rejects.toMatchObject({ code: 'invalid' });

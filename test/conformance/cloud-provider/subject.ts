@@ -5,29 +5,71 @@ import type {
   CreateNetworkInterfaceRequest,
   NetworkInterfaceDescription,
 } from '#cloud/provider.ts';
+import type { InputOf, OutputOf } from '#cloud/emulator/ec2-actions.ts';
 import type { Region } from '#cloud/emulator/region.ts';
+import { until } from '#test/support/until.ts';
 
-/** A provider under test, and the region behind it, in which the tests lay out their world and read state back. */
+/** The EC2 actions, none of the port's, by which a world is laid out. */
+export type LayoutAction =
+  | 'CreateVpc'
+  | 'DescribeVpcs'
+  | 'CreateSubnet'
+  | 'CreateSecurityGroup'
+  | 'DescribeSecurityGroups'
+  | 'CreateNetworkInterface'
+  | 'RunInstances'
+  | 'DescribeInstances';
+
+export type Execute = <A extends LayoutAction>(action: A, input: InputOf<A>) => Promise<OutputOf<A>>;
+
+/** Where the tests lay out their world and read state back: the emulator's region, LocalStack, EC2 itself. */
+export interface Place {
+  readonly region: string;
+  readonly zone: string;
+  /** An image that instances can be started from. */
+  readonly imageId: string;
+  readonly execute: Execute;
+  /** All that calls could have changed: equal before and after means that nothing was. */
+  readonly state: () => Promise<unknown>;
+}
+
+/** A provider under test, and the place behind it. */
 export interface Subject extends AsyncDisposable {
   readonly provider: CloudProvider;
-  readonly region: Region;
+  readonly place: Place;
 }
 
 export type MakeSubject = () => Promise<Subject>;
 
 export const CAUSE: CallOptions = { cause: 'conformance' };
-export const ANY_IMAGE = 'ami-0123456789abcdef0';
+const ANY_IMAGE = 'ami-0123456789abcdef0';
+/** EC2 takes up to a minute to start an instance and some seconds to attach; the others do it at once. */
+const SETTLES_WITHIN_MS = 120_000;
+
+/** An emulated region in this process. */
+export function emulatedPlace(region: Region): Place {
+  return {
+    region: region.name,
+    zone: `${region.name}a`,
+    imageId: ANY_IMAGE,
+    execute: (action, input) => Promise.resolve().then(() => region.execute(action, input)),
+    state: () => Promise.resolve(region.state),
+  };
+}
 
 /** One VPC with two IPv4 blocks and IPv6, and the means to make subnets and instances in it. */
 export interface World {
   readonly provider: CloudProvider;
-  readonly region: Region;
+  readonly place: Place;
   readonly vpcId: string;
   readonly groupId: string;
   /** A new subnet; `size` is the length of its IPv4 prefix. */
-  readonly subnet: (size: number, options?: { readonly ipv6?: boolean }) => string;
+  readonly subnet: (size: number, options?: { readonly ipv6?: boolean }) => Promise<string>;
   /** A new running instance whose primary interface is in the subnet. */
-  readonly instance: (type: string, subnetId: string) => { readonly id: string; readonly primaryInterfaceId: string };
+  readonly instance: (
+    type: string,
+    subnetId: string,
+  ) => Promise<{ readonly id: string; readonly primaryInterfaceId: string }>;
   /** Creates an interface through the provider. */
   readonly create: (
     subnetId: string,
@@ -44,40 +86,44 @@ export interface World {
   readonly look: (id: string) => Promise<NetworkInterfaceDescription>;
 }
 
-export function makeWorld({ provider, region }: Subject): World {
-  const { Vpc } = region.execute('CreateVpc', { CidrBlock: '10.0.0.0/16', AmazonProvidedIpv6CidrBlock: true });
+export async function makeWorld({ provider, place }: Pick<Subject, 'provider' | 'place'>): Promise<World> {
+  const { execute } = place;
+  const { Vpc } = await execute('CreateVpc', { CidrBlock: '10.0.0.0/16', AmazonProvidedIpv6CidrBlock: true });
   const vpcId = given(Vpc?.VpcId);
-  const groups = region.execute('DescribeSecurityGroups', { Filters: [{ Name: 'vpc-id', Values: [vpcId] }] });
+  const groups = await execute('DescribeSecurityGroups', { Filters: [{ Name: 'vpc-id', Values: [vpcId] }] });
   const groupId = given(groups.SecurityGroups?.[0]?.GroupId);
-  const ipv6Cidr = given(
-    region.execute('DescribeVpcs', { VpcIds: [vpcId] }).Vpcs?.[0]?.Ipv6CidrBlockAssociationSet?.[0]?.Ipv6CidrBlock,
-  );
+  const ipv6Cidr = await ipv6BlockOf(execute, vpcId);
   // Each subnet gets a /20 of its own to lie in, and the IPv6 /64 of the same number.
   let subnets = 0;
   let tokens = 0;
 
-  const subnet: World['subnet'] = (size, options = {}) => {
+  const subnet: World['subnet'] = async (size, options = {}) => {
     const ipv6 = options.ipv6 === true ? { Ipv6CidrBlock: nthSubnet6(ipv6Cidr, subnets) } : {};
     const input = {
       VpcId: vpcId,
       CidrBlock: `10.0.${String(16 * subnets)}.0/${String(size)}`,
-      AvailabilityZone: `${region.name}a`,
+      AvailabilityZone: place.zone,
       ...ipv6,
     };
     subnets += 1;
-    return given(region.execute('CreateSubnet', input).Subnet?.SubnetId);
+    return given((await execute('CreateSubnet', input)).Subnet?.SubnetId);
   };
-  const instance: World['instance'] = (type, subnetId) => {
+  const instance: World['instance'] = async (type, subnetId) => {
     const input = {
-      ImageId: ANY_IMAGE,
+      ImageId: place.imageId,
       MinCount: 1,
       MaxCount: 1,
       InstanceType: type as 'm5.large',
       SubnetId: subnetId,
     };
-    const launched = region.execute('RunInstances', input).Instances?.[0];
+    const launched = (await execute('RunInstances', input)).Instances?.[0];
+    const id = given(launched?.InstanceId);
+    await until(`${id} runs`, SETTLES_WITHIN_MS, async () => {
+      const { Reservations } = await execute('DescribeInstances', { InstanceIds: [id] });
+      return Reservations?.[0]?.Instances?.[0]?.State?.Name === 'running';
+    });
     return {
-      id: given(launched?.InstanceId),
+      id,
       primaryInterfaceId: given(launched?.NetworkInterfaces?.[0]?.NetworkInterfaceId),
     };
   };
@@ -88,7 +134,7 @@ export function makeWorld({ provider, region }: Subject): World {
       securityGroupIds: [groupId],
       description: '',
       tags: {},
-      clientToken: `token-${String(tokens)}`,
+      clientToken: `${vpcId}-${String(tokens)}`,
     };
     return provider.createNetworkInterface({ ...request, ...more }, CAUSE);
   };
@@ -99,9 +145,27 @@ export function makeWorld({ provider, region }: Subject): World {
       { networkInterfaceId: made.id, instanceId, deviceIndex, networkCardIndex: 0 },
       CAUSE,
     );
-    return look(made.id);
+    let found = await look(made.id);
+    await until(`${made.id} is attached`, SETTLES_WITHIN_MS, async () => {
+      if (found.attachment?.status === 'attached') return true;
+      found = await look(made.id);
+      return false;
+    });
+    return found;
   };
-  return { provider, region, vpcId, groupId, subnet, instance, create, look, attached };
+  return { provider, place, vpcId, groupId, subnet, instance, create, look, attached };
+}
+
+/** EC2 associates Amazon's block some time after it made the VPC. */
+async function ipv6BlockOf(execute: Execute, vpcId: string): Promise<string> {
+  let block: string | undefined;
+  await until(`${vpcId} has its IPv6 block`, SETTLES_WITHIN_MS, async () => {
+    const { Vpcs } = await execute('DescribeVpcs', { VpcIds: [vpcId] });
+    const association = Vpcs?.[0]?.Ipv6CidrBlockAssociationSet?.[0];
+    block = association?.Ipv6CidrBlock;
+    return block !== undefined && (association?.Ipv6CidrBlockState?.State ?? 'associated') === 'associated';
+  });
+  return given(block);
 }
 
 function nthSubnet6(cidr: string, n: number): string {

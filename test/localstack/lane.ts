@@ -1,0 +1,22 @@
+/** What the lane tells its tests, through their environment. */
+
+export interface LaneSettings {
+  /** Names what this run makes. */
+  readonly run: string;
+  /** Where EC2 itself is asked: the subnet whose zone the suite works in. */
+  readonly realSubnet: string | undefined;
+}
+
+const RUN = 'WELLSPRING_LANE_RUN';
+const REAL_SUBNET = 'WELLSPRING_LANE_REAL_SUBNET';
+
+export function laneEnvironment({ run, realSubnet }: LaneSettings): Readonly<Record<string, string>> {
+  return { [RUN]: run, ...(realSubnet !== undefined && { [REAL_SUBNET]: realSubnet }) };
+}
+
+/** Throws outside of the lane, which alone says which cloud is meant. */
+export function laneSettings(environment: NodeJS.ProcessEnv = process.env): LaneSettings {
+  const run = environment[RUN];
+  if (run === undefined) throw new Error('these tests are run by npm run test:localstack');
+  return { run, realSubnet: environment[REAL_SUBNET] };
+}
