@@ -5,8 +5,9 @@ import type { ClusterNode, TestPod } from '#test/support/cluster-node.ts';
 import { run } from '#test/support/command.ts';
 import { add, bed, del, sandboxes, warm } from './bed.ts';
 import { type Figure, ratios, Samples } from './figures.ts';
-import type { Part, PartOptions } from './part.ts';
+import type { Measured, Part, PartOptions } from './part.ts';
 import { type Ptp, ptp } from './ptp.ts';
+import { atMost } from './reach.ts';
 
 const PODS = 45;
 const ROUNDS = 3;
@@ -17,7 +18,7 @@ export const addPart: Part = {
   run: runAdd,
 };
 
-async function runAdd(options: PartOptions): Promise<readonly Figure[]> {
+async function runAdd(options: PartOptions): Promise<Measured> {
   await using place = await bed(options, { instanceType: 'm5.24xlarge', env: ENV });
   const { node } = place;
   const reference = ptp(await mkdtemp(join(options.workDirectory, 'host-local-')));
@@ -32,7 +33,15 @@ async function runAdd(options: PartOptions): Promise<readonly Figure[]> {
     await warm(node, 3 * PODS);
     await oneRound(node, reference, samples);
   }
-  return [...samples.figures('ms'), ...comparisons(samples)];
+  const compared = comparisons(samples);
+  const versus = (id: string) => compared.find((one) => one.id === id);
+  return {
+    figures: [...samples.figures('ms'), ...compared],
+    reach: [
+      atMost('add.vs-ptp', 0.28, versus('add/wellspring:ptp')),
+      atMost('del.vs-ptp', 0.15, versus('del/wellspring:ptp')),
+    ],
+  };
 }
 
 async function oneRound(node: ClusterNode, reference: Ptp | undefined, samples: Samples): Promise<void> {

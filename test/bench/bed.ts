@@ -5,6 +5,7 @@ import { Cluster, type ClusterOptions } from '#test/support/cluster.ts';
 import { addressIn, poolOf } from '#test/support/cluster-facts.ts';
 import type { ClusterNode, TestPod } from '#test/support/cluster-node.ts';
 import { until } from '#test/support/until.ts';
+import { RELEASE } from '#tools/build-ipamd.ts';
 import type { PartOptions } from './part.ts';
 
 const WARM_DEADLINE_MS = 60_000;
@@ -17,14 +18,18 @@ export interface Bed extends AsyncDisposable {
 
 /** ipamd does not run yet. */
 export async function bed(
-  { cniBinary, workDirectory }: PartOptions,
-  options: Pick<ClusterOptions, 'env' | 'latencyMs' | 'attachLinkDelayMs'> & { readonly instanceType: string },
+  { cniBinary, daemon, workDirectory }: PartOptions,
+  options: Pick<ClusterOptions, 'env' | 'latencyMs' | 'attachLinkDelayMs' | 'subnetPrefixLength'> & {
+    readonly instanceType: string;
+  },
 ): Promise<Bed> {
   sequence += 1;
   const prefix = `wb${sequence}-`;
-  const { instanceType, ...rest } = options;
+  const { instanceType, env, ...rest } = options;
   const cluster = await Cluster.create({
     ...rest,
+    env: { ...RELEASE.env, ...env },
+    program: daemon,
     prefix,
     workDirectory: await mkdtemp(join(workDirectory, 'cluster-')),
     cniBinary,

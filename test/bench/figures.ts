@@ -3,7 +3,7 @@
 /** What was measured. Percentiles by nearest rank, so that each is a value that occurred. */
 export interface Figure {
   readonly id: string;
-  readonly unit: 'ms' | 'MB' | 's' | 'per s' | 'ratio' | 'count';
+  readonly unit: 'us' | 'ms' | 'MB' | 's' | 'per s' | 'ratio' | 'count';
   readonly n: number;
   readonly p10: number;
   readonly p50: number;

@@ -3,8 +3,8 @@ import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Journal, openJournal } from '#ipamd/store/journal.ts';
 import type { JournalRecord } from '#ipamd/store/records.ts';
-import { type Figure, ratios, Samples } from './figures.ts';
-import type { Part, PartOptions } from './part.ts';
+import { ratios, Samples } from './figures.ts';
+import type { Measured, Part, PartOptions } from './part.ts';
 
 const APPENDS = 64;
 const PARALLEL = 16;
@@ -15,7 +15,7 @@ export const journalPart: Part = {
   run: runJournal,
 };
 
-async function runJournal(options: PartOptions): Promise<readonly Figure[]> {
+async function runJournal(options: PartOptions): Promise<Measured> {
   const { journal } = await openJournal(
     join(await mkdtemp(join(options.workDirectory, 'journal-')), 'journal'),
     Date.now,
@@ -29,7 +29,7 @@ async function runJournal(options: PartOptions): Promise<readonly Figure[]> {
     samples.add(many, await rate(journal, PARALLEL));
   }
   const gain = ratios(`journal/${PARALLEL}-at-a-time:one`, samples.of(many), samples.of(one));
-  return [...samples.figures('per s'), ...(gain === undefined ? [] : [gain])];
+  return { figures: [...samples.figures('per s'), ...(gain === undefined ? [] : [gain])], reach: [] };
 }
 
 /** Appends a second, with so many under way at any time. */

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import type { CniBinary } from '#tools/build-cni.ts';
+import type { DaemonBuild } from '#tools/build-ipamd.ts';
 
 export interface Machine {
   readonly processors: number;
@@ -16,6 +17,8 @@ export interface Versions {
   readonly wellspring: string;
   readonly node: string;
   readonly cniBinary: { readonly kind: string; readonly bytes: number };
+  /** The release: one file for the process that stays, beside those that it starts. */
+  readonly daemon: { readonly kind: 'bundle'; readonly bytes: number };
 }
 
 export function machine(): Machine {
@@ -29,9 +32,14 @@ export function machine(): Machine {
   };
 }
 
-export function versions({ kind, bytes }: CniBinary): Versions {
+export function versions({ kind, bytes }: CniBinary, { programs }: DaemonBuild): Versions {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
-  return { wellspring: version, node: process.version, cniBinary: { kind, bytes } };
+  return {
+    wellspring: version,
+    node: process.version,
+    cniBinary: { kind, bytes },
+    daemon: { kind: 'bundle', bytes: programs['ipamd.cjs'] ?? 0 },
+  };
 }

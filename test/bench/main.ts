@@ -7,19 +7,26 @@ import { parseArgs } from 'node:util';
 import { enterPrivateNetwork, type Isolation, isolationCommand } from '#cloud/emulator/fabric/isolate.ts';
 import { table } from '#ipamd/ctl/table.ts';
 import { provideCniBinary } from '#tools/build-cni.ts';
+import { buildIpamd, RELEASE } from '#tools/build-ipamd.ts';
 import { addPart } from './add.ts';
+import { burstPart } from './burst.ts';
+import { callsPart } from './calls.ts';
 import { daemonPart } from './daemon.ts';
 import type { Figure } from './figures.ts';
-import { growthPart } from './growth.ts';
+
 import { journalPart } from './journal.ts';
 import { machine, versions } from './machine.ts';
+import { packetsPart } from './packets.ts';
 import type { Part } from './part.ts';
+import type { Reach } from './reach.ts';
 
 const PARTS: Readonly<Record<string, Part>> = {
   add: addPart,
   daemon: daemonPart,
-  growth: growthPart,
+  burst: burstPart,
+  calls: callsPart,
   journal: journalPart,
+  packets: packetsPart,
 };
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Set in the process that already runs in a network namespace of its own. */
@@ -27,14 +34,15 @@ const ISOLATED = 'WELLSPRING_BENCH_ISOLATED';
 
 const HELP = `npm run bench [-- --json] [--only PART]
 
-Measures on this machine and prints percentiles; about two minutes in all.
+Measures on this machine and prints percentiles; about four minutes in all.
 
 ${Object.entries(PARTS)
   .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
   .join('\n')}
 
   --only PART   this part alone; may be given more than once
-  --json        one JSON document on standard output: machine, versions, results of {id, unit, n, p10, p50, p99}
+  --json        one JSON document on standard output: machine, versions, results of {id, unit, n, p10, p50, p99} and reach of
+                {id, want, got, ok}
 
 What belongs together is measured in turn, sample by sample: on a busy machine read the ratios and p10.
 `;
@@ -78,6 +86,7 @@ interface Report {
   readonly machine: ReturnType<typeof machine>;
   readonly versions: ReturnType<typeof versions>;
   readonly results: readonly Figure[];
+  readonly reach: readonly Reach[];
 }
 
 async function measure(only: readonly string[]): Promise<Report> {
@@ -86,17 +95,20 @@ async function measure(only: readonly string[]): Promise<Report> {
   const cni = await provideCniBinary({ log: say });
   const about = machine();
   const workDirectory = await mkdtemp(join(tmpdir(), 'wellspring-bench-'));
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(workDirectory, { recursive: true, force: true }));
+  const release = await buildIpamd(join(workDirectory, 'release'));
+  const daemon = [...RELEASE.flags, join(release.directory, 'ipamd.cjs')];
   const results: Figure[] = [];
-  try {
-    for (const name of only) {
-      const part = PARTS[name];
-      say(`${name}: ${part?.about ?? ''}`);
-      results.push(...((await part?.run({ cniBinary: cni.path, workDirectory, say, signal: stop.signal })) ?? []));
-    }
-  } finally {
-    await rm(workDirectory, { recursive: true, force: true });
+  const reach: Reach[] = [];
+  for (const name of only) {
+    const part = PARTS[name];
+    say(`${name}: ${part?.about ?? ''}`);
+    const measured = await part?.run({ cniBinary: cni.path, daemon, workDirectory, say, signal: stop.signal });
+    results.push(...(measured?.figures ?? []));
+    reach.push(...(measured?.reach ?? []));
   }
-  return { machine: about, versions: versions(cni), results };
+  return { machine: about, versions: versions(cni, release), results, reach };
 }
 
 /** Runs this program again in namespaces of its own; whatever it makes there goes when it ends. */
@@ -114,7 +126,7 @@ function isolate(): Promise<number> {
   });
 }
 
-function render({ machine: about, versions: ran, results }: Report): string {
+function render({ machine: about, versions: ran, results, reach }: Report): string {
   const rows = table(
     [
       ['FIGURE', 'id'],
@@ -127,10 +139,26 @@ function render({ machine: about, versions: ran, results }: Report): string {
     results.map((result) => ({ ...result })),
   );
   const { kind, bytes } = ran.cniBinary;
+  const daemonBytes = ran.daemon.bytes;
+  const reached = reach.map(({ id, want, got, ok }) => ({
+    id,
+    want: `<= ${want}`,
+    got: got ?? 'not measured',
+    ok: ok ? 'yes' : 'no',
+  }));
   return [
     rows,
+    table(
+      [
+        ['TO REACH', 'id'],
+        ['WANT', 'want'],
+        ['GOT', 'got'],
+        ['REACHED', 'ok'],
+      ],
+      reached,
+    ),
     `${about.processors} x ${about.model}, ${about.memoryMb} MB, Linux ${about.kernel}, load ${about.loadAtStart} at the start`,
-    `Wellspring ${ran.wellspring}, Node ${ran.node}, CNI binary ${kind} of ${bytes} bytes`,
+    `Wellspring ${ran.wellspring}, Node ${ran.node}, CNI binary ${kind} of ${bytes} bytes, ipamd bundled to ${daemonBytes} bytes`,
     '',
   ].join('\n');
 }

@@ -6,7 +6,20 @@ export interface Memory {
   readonly pssMb: number;
 }
 
-export async function memoryOf(pid: number): Promise<Memory> {
+/** Of a process and its children: what a daemon keeps in a second process is its memory as well. Shared pages count twice in `rssMb`. */
+export async function memoryOfAll(pid: number): Promise<Memory> {
+  const all = await Promise.all([pid, ...(await childrenOf(pid))].map(memoryOf));
+  return all.reduce((sum, { rssMb, pssMb }) => ({ rssMb: sum.rssMb + rssMb, pssMb: sum.pssMb + pssMb }));
+}
+
+/** Processes that it started and that live; of its threads, too (proc(5), task/TID/children). */
+export async function childrenOf(pid: number): Promise<readonly number[]> {
+  const threads = await readdir(`/proc/${pid}/task`);
+  const lists = await Promise.all(threads.map((thread) => readFile(`/proc/${pid}/task/${thread}/children`, 'utf8')));
+  return lists.flatMap((list) => list.split(' ').filter(Boolean).map(Number));
+}
+
+async function memoryOf(pid: number): Promise<Memory> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
   const megabytes = (key: string): number => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]) / 1024;
   return { rssMb: megabytes('Rss'), pssMb: megabytes('Pss') };
