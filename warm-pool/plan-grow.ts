@@ -146,10 +146,7 @@ class Order {
       subnets: subnets.length,
       available: sum(subnets, (subnet) => subnet.availableAddresses),
     };
-    const retryAt = earliestEnd(
-      [...subnets.map((subnet) => subnet.backOffUntil), this.#fullEnd() ?? 0],
-      now,
-    );
+    const retryAt = earliestEnd([...subnets.map((subnet) => subnet.backOffUntil), this.#fullEnd() ?? 0], now);
     return { why: { reason: 'subnet-exhausted', inputs }, retryAt };
   }
 
