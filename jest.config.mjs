@@ -4,8 +4,14 @@ export default {
   transform: {},
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['**/*.test.ts'],
-  // Lanes of their own: npm run test:kubernetes, npm run test:vm.
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '<rootDir>/test/kubernetes/', '<rootDir>/test/vm/'],
+  // Lanes of their own: npm run test:kubernetes, test:vm, test:localstack.
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '/dist/',
+    '<rootDir>/test/kubernetes/',
+    '<rootDir>/test/vm/',
+    '<rootDir>/test/localstack/suite/',
+  ],
   testTimeout: 30_000,
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],

@@ -4,15 +4,7 @@ import { withBlocks, withIpv6Prefixes } from '#warm-pool/ledger.ts';
 import type { Action, AddressBlock } from '#warm-pool/model.ts';
 import type { ExecuteContext } from './context.ts';
 import type { Run } from '../reconciler.ts';
-import {
-  type BackOffs,
-  bookFull,
-  bookGrowthFailure,
-  bookIpv6Failure,
-  fullOf,
-  ipv6Of,
-  prefixesOf,
-} from './failures.ts';
+import { type BackOffs, bookFull, bookGrowthFailure, bookIpv6Failure, fullOf, ipv6Of, prefixesOf } from './failures.ts';
 import { knownInterface, refreshInterface, storeInterface } from './known-interfaces.ts';
 
 /** Whether the call took effect is unknown, or our picture is wrong: the cloud's answer replaces it. */

@@ -58,7 +58,13 @@ export function updateBlocks(
       const known = ledger.interfaces.get(description.id)?.networkInterface;
       if (known === undefined) return ledger;
       const { ipv6Prefixes = [], ...own } = ipv6Of(description);
-      return withInterface(ledger, { ...known, ...own, ipv6Prefixes, blocks: blocksOf(description), fullUntil: undefined });
+      return withInterface(ledger, {
+        ...known,
+        ...own,
+        ipv6Prefixes,
+        blocks: blocksOf(description),
+        fullUntil: undefined,
+      });
     }),
   );
 }

@@ -91,7 +91,7 @@ const ACTIONS: Readonly<Record<ActionName, Action>> = {
   },
   talk: ({ kernel, runtime, dice }) => {
     const gone = runtime.in('gone', 'deleting').slice(-5);
-    const address = gone.length > 0 ? dice.pick(gone).address : undefined;
+    const address = gone.length > 0 ? dice.pick(gone).address?.split(' ')[0] : undefined;
     if (address !== undefined) kernel.connections.set(address, dice.int(1, 3));
   },
   wait: (world) => void (world.pauseMs = world.dice.scale(1000, 90_000)),
@@ -136,14 +136,19 @@ function neighbours({ cloud, dice, subnetIds }: World): void {
 function takeAddress(world: World): void {
   const { cloud, dice } = world;
   const having = cloud.held.interfaces.filter(
-    ({ secondaryAddresses, ipv4Prefixes }) => secondaryAddresses.length + ipv4Prefixes.length > 0,
+    ({ secondaryAddresses, ipv4Prefixes, ipv6Prefixes }) =>
+      secondaryAddresses.length + ipv4Prefixes.length + ipv6Prefixes.length > 0,
   );
   if (having.length === 0) return;
-  const { id, secondaryAddresses, ipv4Prefixes } = dice.pick(having);
-  const block = dice.pick([...secondaryAddresses, ...ipv4Prefixes]);
+  const { id: NetworkInterfaceId, secondaryAddresses, ipv4Prefixes, ipv6Prefixes } = dice.pick(having);
+  const block = dice.pick([...secondaryAddresses, ...ipv4Prefixes, ...ipv6Prefixes]);
   const what = block.includes('/') ? { Ipv4Prefixes: [block] } : { PrivateIpAddresses: [block] };
-  note(world, `${block} is taken from ${id}`);
-  takeFrom(world, () => void cloud.region.execute('UnassignPrivateIpAddresses', { NetworkInterfaceId: id, ...what }));
+  note(world, `${block} is taken from ${NetworkInterfaceId}`);
+  takeFrom(world, () => {
+    if (block.includes(':'))
+      cloud.region.execute('UnassignIpv6Addresses', { NetworkInterfaceId, Ipv6Prefixes: [block] });
+    else cloud.region.execute('UnassignPrivateIpAddresses', { NetworkInterfaceId, ...what });
+  });
 }
 
 /** Somebody detaches and deletes one of the node's interfaces. */
@@ -190,7 +195,9 @@ function note(world: World, sentence: string): void {
 /** Runs a change of somebody else's and remembers which addresses of pods the node lost by it. */
 function takeFrom(world: World, change: () => void): void {
   const { runtime, cloud, taken } = world;
-  const mine = runtime.in('running', 'adding', 'deleting', 'failed').flatMap(({ address }) => address ?? []);
+  const mine = runtime
+    .in('running', 'adding', 'deleting', 'failed')
+    .flatMap(({ address }) => address?.split(' ') ?? []);
   const before = [...mine, ...heldByDaemon(world)].filter((address) => cloud.holds(address));
   change();
   for (const address of before) if (!cloud.holds(address)) taken.add(address);
@@ -198,8 +205,9 @@ function takeFrom(world: World, change: () => void): void {
 
 /** Also what the daemon has given to nobody yet, but may give before it can know. */
 function heldByDaemon({ cloud }: World): readonly string[] {
-  return cloud.held.interfaces.flatMap(({ secondaryAddresses, ipv4Prefixes }) => [
+  return cloud.held.interfaces.flatMap(({ secondaryAddresses, ipv4Prefixes, ipv6Prefixes }) => [
     ...secondaryAddresses,
+    ...ipv6Prefixes,
     ...ipv4Prefixes.flatMap(addressesIn),
   ]);
 }

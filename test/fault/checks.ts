@@ -1,5 +1,6 @@
 /** What must hold. `afterStep` is cheap and runs after every event; `atRest` compares everything with everything. */
-import { attachmentKey, assignments } from '#warm-pool/ledger.ts';
+import { formatIpv6Prefix, parseIpv6 } from '#warm-pool/ipv6.ts';
+import { addressesOf, attachmentKey, assignments } from '#warm-pool/ledger.ts';
 import type { Ledger } from '#warm-pool/ledger.ts';
 import { planCards } from '#warm-pool/plan-cards.ts';
 import { interfaceIndex } from '#ipamd/cards/pod-interfaces.ts';
@@ -65,8 +66,8 @@ export class Checks {
   #ours(): void {
     const { runtime, cloud, taken } = this.#world;
     for (const pod of runtime.in('running')) {
-      for (const address of [pod.address, ...pod.further]) {
-        if (address !== undefined && !cloud.holds(address) && !taken.has(address))
+      for (const address of [...(pod.address?.split(' ') ?? []), ...pod.further]) {
+        if (!cloud.holds(address) && !taken.has(address) && !taken.has(prefixOf(address)))
           this.#world.violate('ours', `${pod.id} has ${address}, which the cloud gives to no interface of this node`);
       }
     }
@@ -96,10 +97,10 @@ export class Checks {
     const written = replay(decodeJournal(disk.text).records).assignments;
     const { durableText } = disk;
     const durable = durableText === disk.text ? written : replay(decodeJournal(durableText).records).assignments;
-    for (const [key, { attachment, address }] of core.attachments) {
+    for (const [key, { attachment, address, ipv6Address }] of core.attachments) {
       // A failed ADD that could be neither written nor undone waits for its DEL.
       if (disk.hasFailed && runtime.pods.get(attachment.containerId)?.phase !== 'running') continue;
-      if (durable.get(key)?.address !== address)
+      if (durable.get(key)?.address !== address || durable.get(key)?.ipv6Address !== ipv6Address)
         this.#world.violate('journal', `${show([key])} has ${address}, the journal says ${durable.get(key)?.address}`);
     }
     // A release that could not be written is made good by the next start.
@@ -110,7 +111,9 @@ export class Checks {
   #agreeWithKernel(core: Core): void {
     const { kernel, runtime } = this.#world;
     const links = new Map([...kernel.pods.values()].map((link) => [link.alias, link]));
-    for (const { attachment, address, netns } of core.attachments.values()) {
+    for (const stored of core.attachments.values()) {
+      const { attachment, netns } = stored;
+      const address = addressesOf(stored).join(' ');
       const key = `${attachment.containerId}/${attachment.ifName}`;
       const link = links.get(key);
       links.delete(key);
@@ -118,8 +121,8 @@ export class Checks {
       const isPromised = runtime.pods.get(attachment.containerId)?.phase === 'running' && kernel.namespaces.has(netns);
       // So does one whose link was half made when the daemon ended: it bears the name and has no routes yet.
       if ((link === undefined || link.addresses.length === 0) && !isPromised) continue;
-      if (link?.addresses[0] !== address)
-        this.#world.violate('kernel', `${key} has ${address}, its link ${link?.addresses.join() ?? 'is gone'}`);
+      if (link?.addresses.join(' ') !== address)
+        this.#world.violate('kernel', `${key} has ${address}, its link ${link?.addresses.join(' ') ?? 'is gone'}`);
     }
     if (links.size > 0) this.#world.violate('kernel', `links of nobody: ${[...links.keys()].join(', ')}`);
   }
@@ -128,7 +131,7 @@ export class Checks {
     const { runtime } = this.#world;
     const all = [...core.attachments.values()];
     const firsts = all.filter(({ parent }) => parent === undefined);
-    const held = new Map(firsts.map((each) => [each.attachment.containerId, each.address]));
+    const held = new Map(firsts.map((each) => [each.attachment.containerId, addressesOf(each).join(' ')]));
     for (const { attachment, address, parent } of all) {
       const phase = runtime.pods.get(attachment.containerId)?.phase;
       // A failed ADD that could not be undone waits for its DEL.
@@ -187,17 +190,18 @@ export class Checks {
     const inCloud = new Map(
       this.#world.cloud.held.interfaces.map((each) => [
         each.id,
-        [...each.secondaryAddresses.map((address) => `${address}/32`), ...each.ipv4Prefixes].toSorted().join(' '),
-      ]),
-    );
-    const inLedger = new Map(
-      core.pool.snapshot().interfaces.map(({ networkInterface, blocks }) => [
-        networkInterface.id,
-        blocks
-          .map(({ block }) => block.cidr)
+        [...each.secondaryAddresses.map((address) => `${address}/32`), ...each.ipv4Prefixes, ...each.ipv6Prefixes]
           .toSorted()
           .join(' '),
       ]),
+    );
+    const inLedger = new Map(
+      core.pool
+        .snapshot()
+        .interfaces.map(({ networkInterface, blocks }) => [
+          networkInterface.id,
+          [...blocks.map(({ block }) => block.cidr), ...(networkInterface.ipv6Prefixes ?? [])].toSorted().join(' '),
+        ]),
     );
     this.#same('cloud and ledger', inCloud, inLedger);
   }
@@ -216,4 +220,10 @@ export class Checks {
 function show(value: object): string {
   const plain = value instanceof Map ? [...(value as ReadonlyMap<unknown, unknown>)] : value;
   return JSON.stringify(plain).replaceAll('\\u0000', '/');
+}
+
+/** The /80 of an IPv6 address; empty for another. */
+function prefixOf(address: string): string {
+  const parsed = parseIpv6(address);
+  return parsed === undefined ? '' : formatIpv6Prefix(parsed);
 }

@@ -14,6 +14,7 @@ import type {
   NetworkMetadata,
 } from '#cloud/provider.ts';
 import { cidr, contains, ipv4 } from '#warm-pool/address.ts';
+import { formatIpv6Prefix, parseIpv6 } from '#warm-pool/ipv6.ts';
 import type { Dice } from './dice.ts';
 import type { Life, Scheduler } from './scheduler.ts';
 
@@ -92,7 +93,10 @@ export class ModelCloud {
   }
 
   holds(address: string): boolean {
-    const { addresses, prefixes } = this.held;
+    const { addresses, prefixes, interfaces } = this.held;
+    const parsed = parseIpv6(address);
+    const prefix = parsed === undefined ? address : formatIpv6Prefix(parsed);
+    if (prefix.includes(':')) return interfaces.some((each) => each.ipv6Prefixes.includes(prefix));
     return addresses.has(address) || prefixes.some((prefix) => contains(cidr(prefix), ipv4(address)));
   }
 

@@ -16,6 +16,8 @@ export function roomForOneMore({ cloud, settings, daemon, subnetIds }: World): s
     daemon?.core?.pool.summary().byInterface.filter(({ networkCardIndex }) => networkCardIndex === 0) ?? [];
   const assignable = onCard.reduce((sum, one) => sum + one.assignable, 0);
   if (assignable > 0) return `${assignable} addresses are free`;
+  // What a node of two families still lacks is not for IPv4 alone to say.
+  if ((daemon?.core?.pool.ledger.config.family ?? 'ipv4') !== 'ipv4') return undefined;
   const taken = ({ secondaryAddresses, ipv4Prefixes }: NetworkInterfaceDescription) =>
     secondaryAddresses.length + ipv4Prefixes.length;
   const roomy = interfaces.find(

@@ -92,7 +92,7 @@ export class Runtime {
       this.#later(pod, 10, 3000);
       return;
     }
-    const [address, ...further] = addressesOf(outcome.result);
+    const [address, ...further] = addressesOf(outcome.result, pod.multi);
     // An address on a further card that a reboot or somebody else took may be made good.
     const isSame = address === pod.address && pod.further.every((each) => further.includes(each));
     pod.further = further;
@@ -164,7 +164,7 @@ export class Runtime {
       return;
     }
     pod.phase = 'running';
-    const [address, ...further] = addressesOf(outcome.result);
+    const [address, ...further] = addressesOf(outcome.result, pod.multi);
     pod.address = address;
     pod.further = further;
     this.served += 1;
@@ -238,10 +238,11 @@ export class Runtime {
   }
 }
 
-/** At least one. */
-function addressesOf(result: unknown): [string, ...string[]] {
+/** One for each interface, at least one; the two of a dual-stack pod with a blank between. */
+function addressesOf(result: unknown, multi: boolean): [string, ...string[]] {
   const { ips } = result as { readonly ips: readonly { readonly address: string }[] };
-  const [first = '', ...further] = ips.map(({ address }) => address.split('/')[0] ?? '');
+  const all = ips.map(({ address }) => address.split('/')[0] ?? '');
+  const [first = '', ...further] = multi ? all : [all.join(' ')];
   return [first, ...further];
 }
 

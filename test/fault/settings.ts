@@ -43,6 +43,14 @@ export function drawTargets(dice: Dice): Readonly<Record<string, string>> {
   return { ...prefixes, WARM_IP_TARGET: String(dice.int(1, 6)), MINIMUM_IP_TARGET: String(dice.int(0, 10)) };
 }
 
+/** The families of the node's pods; drawn anew at a start now and then, where the node has one network card. */
+export function drawFamily(dice: Dice): Readonly<Record<string, string>> {
+  const family = dice.pick(['ipv4', 'ipv4', 'ipv6', 'dual', 'dual'] as const);
+  if (family === 'ipv4') return {};
+  if (family === 'dual') return { ENABLE_IPv6: 'true' };
+  return { ENABLE_IPv6: 'true', ENABLE_IPv4: 'false', ENABLE_PREFIX_DELEGATION: 'true' };
+}
+
 export function configOf(settings: Settings, targets: Readonly<Record<string, string>>): Config {
   return parseConfig({ ...settings.env, ...targets });
 }

@@ -11,7 +11,7 @@ import { Disk } from './disk.ts';
 import { type KernelWatcher, ModelKernel } from './kernel.ts';
 import { Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
-import { drawSettings, drawTargets, type Settings } from './settings.ts';
+import { drawFamily, drawSettings, drawTargets, type Settings } from './settings.ts';
 
 /** An invariant that does not hold, and how it shows. */
 export interface Violation {
@@ -74,6 +74,9 @@ export class World implements KernelWatcher, CloudWatcher {
   isHalted = false;
   violation: Violation | undefined;
   #ids = 0;
+  readonly #familyDice: Dice;
+  #family: Readonly<Record<string, string>>;
+  #warm: Readonly<Record<string, string>>;
   #macs: ReadonlySet<string> = new Set();
 
   constructor({ seed, trace, mutation }: WorldOptions) {
@@ -81,7 +84,10 @@ export class World implements KernelWatcher, CloudWatcher {
     this.#trace = trace;
     this.mutation = mutation ?? {};
     this.settings = drawSettings(this.dice, new Dice(~seed));
-    this.targets = drawTargets(this.dice);
+    this.#familyDice = new Dice(seed ^ 0x1f6);
+    this.#family = this.#drawFamily();
+    this.#warm = drawTargets(this.dice);
+    this.targets = { ...this.#warm, ...this.#family };
     this.coolDownMs = Number(this.settings.env['IP_COOLDOWN_PERIOD']) * 1000;
     this.disk = new Disk(this.scheduler, this.dice);
     this.kernel = new ModelKernel(this.scheduler, this.dice, this);
@@ -110,6 +116,10 @@ export class World implements KernelWatcher, CloudWatcher {
     this.say(() => `VIOLATED ${invariant}: ${what}`);
   }
 
+  #drawFamily(): Readonly<Record<string, string>> {
+    return this.settings.hasCards || this.#familyDice.chance(0.4) ? {} : drawFamily(this.#familyDice);
+  }
+
   newId(): string {
     this.#ids += 1;
     return `id-${this.#ids}`;
@@ -122,7 +132,9 @@ export class World implements KernelWatcher, CloudWatcher {
       this.scheduler.after(boots + this.dice.scale(50, 5000), () => this.startDaemon());
       return;
     }
-    if (this.dice.chance(0.3)) this.targets = drawTargets(this.dice);
+    if (this.#familyDice.chance(0.1)) this.#family = this.#drawFamily();
+    if (this.dice.chance(0.3)) this.#warm = drawTargets(this.dice);
+    this.targets = { ...this.#warm, ...this.#family };
     this.daemon = new DaemonProcess(this);
     void this.daemon.run();
   }
@@ -217,9 +229,16 @@ export class World implements KernelWatcher, CloudWatcher {
 
 function layOut({ instanceType, subnets }: Settings, seed: number, clock: { now(): number }) {
   const region = new Region({ region: 'us-west-2', clock, seed, placement: seed % 2 === 0 ? 'lowest' : 'random' });
-  const vpcId = given(region.execute('CreateVpc', { CidrBlock: '10.0.0.0/16' }).Vpc?.VpcId);
+  const vpcId = given(
+    region.execute('CreateVpc', { CidrBlock: '10.0.0.0/16', AmazonProvidedIpv6CidrBlock: true }).Vpc?.VpcId,
+  );
   const subnetIds = subnets.map((size, index) => {
-    const input = { VpcId: vpcId, CidrBlock: `10.0.${index}.0/${size}`, AvailabilityZone: 'us-west-2a' };
+    const input = {
+      VpcId: vpcId,
+      CidrBlock: `10.0.${index}.0/${size}`,
+      AvailabilityZone: 'us-west-2a',
+      Ipv6CidrBlock: `2001:db8:0:${index}::/64`,
+    };
     const id = given(region.execute('CreateSubnet', input).Subnet?.SubnetId);
     const tags = [{ Key: 'kubernetes.io/role/cni', Value: '1' }];
     if (index > 0) region.execute('CreateTags', { Resources: [id], Tags: tags });
