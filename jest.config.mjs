@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // Jest runs the TypeScript as Node does: types are stripped, nothing is transformed.
 export default {
   testEnvironment: 'node',
@@ -13,6 +15,7 @@ export default {
     '<rootDir>/test/localstack/suite/',
   ],
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // Tests wait for links, deadlines and processes more than they work.
+  maxWorkers: 2 * availableParallelism(),
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],
 };

@@ -49,8 +49,8 @@ export class Probe implements AsyncDisposable {
     return promise.finally(() => clearTimeout(timer));
   }
 
-  /** The address the other side saw, by UDP and by TCP; undefined where either got no answer. */
-  async seenBy(address: string, timeoutMs = 2000): Promise<string | undefined> {
+  /** The address the other side saw, by UDP and by TCP; undefined where either got no answer. A lost neighbour solicitation costs a second. */
+  async seenBy(address: string, timeoutMs = 5000): Promise<string | undefined> {
     const [udp, tcp] = await Promise.all([
       this.ask({ op: 'udp', to: address, port: PROBE_PORT, timeoutMs }),
       this.ask({ op: 'tcp', to: address, port: PROBE_PORT, timeoutMs }),
