@@ -3,6 +3,7 @@
  * run depends on nothing but its seed. A process is a life: when it is over, none of its events happens any more.
  */
 import type { Clock, Timer } from '#cloud/decorate/clock.ts';
+import { popEvent, pushEvent } from '#warm-pool/simulator/event-heap.ts';
 
 /** The wall clock when virtual time begins: 2026-01-01. */
 const EPOCH_MS = 1_767_225_600_000;
@@ -39,7 +40,7 @@ export class Scheduler {
 
   after(delayMs: number, run: () => void, life?: Life): Timer {
     const event = { at: this.#now + Math.max(0, delayMs), order: (this.#order += 1), run, life, cancelled: false };
-    push(this.#heap, event);
+    pushEvent(this.#heap, event);
     return { cancel: () => void (event.cancelled = true) };
   }
 
@@ -47,7 +48,7 @@ export class Scheduler {
   get nextAt(): number {
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
       if (!first.cancelled && first.life?.isOver !== true) return first.at;
-      pop(this.#heap);
+      popEvent(this.#heap);
     }
     return Infinity;
   }
@@ -55,7 +56,7 @@ export class Scheduler {
   /** Runs the next event and all that follows from it at once. False where there was none up to `until`. */
   async step(until: number): Promise<boolean> {
     if (this.nextAt > until) return false;
-    const event = pop(this.#heap);
+    const event = popEvent(this.#heap);
     if (event === undefined) return false;
     this.#now = event.at;
     event.run();
@@ -103,40 +104,4 @@ export class Scheduler {
 /** Resolves when every promise job that is ready, and those that follow from it, have run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function isBefore(a: Event, b: Event): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
-}
-
-function push(heap: Event[], event: Event): void {
-  let index = heap.length;
-  heap.push(event);
-  while (index > 0) {
-    const above = (index - 1) >> 1;
-    const parent = heap[above];
-    if (parent === undefined || !isBefore(event, parent)) break;
-    heap[index] = parent;
-    index = above;
-  }
-  heap[index] = event;
-}
-
-function pop(heap: Event[]): Event | undefined {
-  const first = heap[0];
-  const last = heap.pop();
-  if (first === undefined || last === undefined || heap.length === 0) return first;
-  let index = 0;
-  for (;;) {
-    let child = 2 * index + 1;
-    const [left, right] = [heap[child], heap[child + 1]];
-    if (left === undefined) break;
-    if (right !== undefined && isBefore(right, left)) child += 1;
-    const lower = heap[child] as Event;
-    if (!isBefore(lower, last)) break;
-    heap[index] = lower;
-    index = child;
-  }
-  heap[index] = last;
-  return first;
 }
