@@ -38,7 +38,7 @@ describe('the role of the instance', () => {
     const agent = bed.agent({}, { idleMs: 50 });
     await look(agent.provider);
     const first = agent.pid;
-    await until('the agent has ended', 5000, () => agent.pid === undefined);
+    await until('the agent has ended', 30_000, () => agent.pid === undefined);
     const read = bed.calls('metadata').length;
     await look(agent.provider);
     expect(agent.pid).not.toBe(first);
@@ -68,16 +68,17 @@ describe('the role of the instance', () => {
     expect(asked()).toEqual([[200, fresh]]);
   });
 
-  it('is renewed in time where it is short-lived, also by a process that was given it', async () => {
-    bed.cloud.setCredentials({ ...ACCOUNT, lifetimeSeconds: 1 });
+  it('is renewed before it ends, also by a process that was given it', async () => {
+    // Below the five minutes before the end at which keys are renewed; none of them ends while the test runs.
+    bed.cloud.setCredentials({ ...ACCOUNT, lifetimeSeconds: 280 });
     const agent = bed.agent({}, { idleMs: 50 });
     await look(agent.provider);
     const first = keyOf(0);
-    const from = Date.now();
-    await until('the keys have expired', 5000, () => Date.now() - from > 1100);
+    await until('the agent has ended', 30_000, () => agent.pid === undefined);
+    bed.cloud.setCredentials({ ...ACCOUNT, lifetimeSeconds: 240 });
     await look(agent.provider);
-    expect(asked().every(([status]) => status === 200)).toBe(true);
     expect(keyOf(-1)).not.toBe(first);
+    expect(asked().map(([status]) => status)).toEqual([200, 200]);
   });
 
   it('keys that nothing can renew are refused once, with what EC2 said', async () => {
