@@ -25,6 +25,7 @@ import { BranchPods } from './branch/branch-pods.ts';
 import { startBranches } from './branch/start-branches.ts';
 import { trunkOf } from './branch/trunk-slot.ts';
 import { checkSubnets, familyOf, lacksIpv6Prefix } from './start/family.ts';
+import { PodMove } from './migrate/move-pods.ts';
 import { OwnWrites, withOwnWrites } from './execute/remember-writes.ts';
 import { SecondLooks } from './execute/second-looks.ts';
 import { SubnetWatch } from './execute/subnet-watch.ts';
@@ -157,6 +158,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
   });
   const attachments = new Map(recovery.assignments.map((stored) => [attachmentKey(stored.attachment), stored]));
   let reconciler: Reconciler | undefined;
+  const locks = new AttachmentLocks();
   const handle = createDispatcher({
     pool,
     journal,
@@ -164,7 +166,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     metrics,
     attachments,
     now,
-    locks: new AttachmentLocks(),
+    locks,
     vethPrefix: config.vethPrefix,
     podMtu: config.podMtu ?? config.eniMtu,
     refusals: () => reconciler?.refusals ?? [],
@@ -183,6 +185,9 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     const { random, planner } = ports;
     const reconciling = { execution, placement, targets, from, random, planner };
     reconciler = startReconciling(reconciling, held, options.signal);
+    const firstStart = state.bootId === undefined;
+    if (ports.peer !== undefined)
+      held.use(new PodMove({ pool, journal, datapath, attachments, locks, log, firstStart }));
     if (!config.disableLeakedEniCleanup && execution.provisioningDisabledBy === undefined)
       held.use(leakSweep(execution, config, ports));
   };
@@ -240,6 +245,7 @@ function executionOf(
   const execution: ExecuteContext = {
     ...place,
     bringingUp: new Set(),
+    detaching: { pace: { waitMs: 0 } },
     leftovers,
     provider,
     datapath,

@@ -86,13 +86,16 @@ export function unassign(ledger: Ledger, attachment: Attachment, now: number): U
 export function expire(ledger: Ledger, now: number): Ledger {
   if (ledger.coolUntil > now) return ledger;
   const interfaces = new Map(ledger.interfaces);
+  let coolUntil = Infinity;
   for (const [id, state] of ledger.interfaces) {
-    if (state.tally.coolUntil > now) continue;
-    interfaces.set(id, expireInterface(state, now));
+    const rested = state.tally.coolUntil > now ? state : expireInterface(state, now);
+    if (rested !== state) interfaces.set(id, rested);
+    coolUntil = Math.min(coolUntil, rested.tally.coolUntil);
   }
+  if (ledger.strayCoolDowns.size === 0) return { ...ledger, interfaces, coolUntil };
   const strayCoolDowns = new Map([...ledger.strayCoolDowns].filter(([, until]) => until > now));
-  const ends = [...interfaces.values()].map((state) => state.tally.coolUntil);
-  return { ...ledger, interfaces, strayCoolDowns, coolUntil: Math.min(Infinity, ...ends, ...strayCoolDowns.values()) };
+  for (const until of strayCoolDowns.values()) coolUntil = Math.min(coolUntil, until);
+  return { ...ledger, interfaces, strayCoolDowns, coolUntil };
 }
 
 /** The assignment of an attachment. */
@@ -101,16 +104,18 @@ export function lookup(ledger: Ledger, attachment: Attachment): Assignment | und
 }
 
 function expireInterface(state: InterfaceState, now: number): InterfaceState {
-  const rested = state.blocks.reduce((next, block, index) => {
+  let expired = state;
+  for (const [index, block] of state.blocks.entries()) {
     const after = expireBlock(block, now);
-    return after === block ? next : replaceBlock(next, index, after);
-  }, state);
-  const expired = rested.ipv6.reduce((next, block, index) => {
+    if (after !== block) expired = replaceBlock(expired, index, after);
+  }
+  for (const [index, block] of state.ipv6.entries()) {
     const after = expireIpv6(block, now);
-    return after === block ? next : replaceIpv6Block(next, index, after);
-  }, rested);
-  const uses = [...expired.use.blocks, ...(expired.use.ipv6 ?? [])];
-  const coolUntil = uses.reduce((least, use) => Math.min(least, use.coolUntil ?? Infinity), Infinity);
+    if (after !== block) expired = replaceIpv6Block(expired, index, after);
+  }
+  let coolUntil = Infinity;
+  for (const use of expired.use.blocks) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
+  for (const use of expired.use.ipv6 ?? []) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
   return { ...expired, tally: { ...expired.tally, coolUntil } };
 }
 

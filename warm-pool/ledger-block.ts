@@ -14,10 +14,15 @@ export interface Block {
   readonly use: BlockUse;
 }
 
+// Most blocks are single addresses, and most of those are free: they share these.
+const NONE_HELD: ReadonlySet<number> = new Set();
+const NONE_COOLING: ReadonlyMap<number, number> = new Map();
+const FIRST_HELD: ReadonlySet<number> = new Set([0]);
+
 /** A block nobody uses yet. Throws RangeError where `cidr` is not a well-formed block. */
 export function newBlock(block: AddressBlock): Block {
   const range = cidr(block.cidr);
-  return counted(block, range, new Set(), new Map());
+  return counted(block, range, NONE_HELD, NONE_COOLING);
 }
 
 /** The lowest position that is neither held nor cooling; `undefined` in a full block. */
@@ -35,20 +40,23 @@ export function addressAt(block: Block, position: number): string {
 
 /** The position in the hands of an attachment; a cool-down on it ends. */
 export function hold(block: Block, position: number): Block {
-  return counted(block.use.block, block.range, new Set(block.held).add(position), without(block.cooling, position));
+  const held = block.size === 1 ? FIRST_HELD : new Set(block.held).add(position);
+  return counted(block.use.block, block.range, held, without(block.cooling, position));
 }
 
 /** The position given back: resting until `until`, or free where that is `undefined`. */
 export function letGo(block: Block, position: number, until: number | undefined): Block {
+  const cooling = until === undefined ? block.cooling : new Map(block.cooling).set(position, until);
+  if (block.size === 1) return counted(block.use.block, block.range, NONE_HELD, cooling);
   const held = new Set(block.held);
   held.delete(position);
-  const cooling = until === undefined ? block.cooling : new Map(block.cooling).set(position, until);
   return counted(block.use.block, block.range, held, cooling);
 }
 
 /** The block with every cool-down over that ends at or before `now`; the same block where none does. */
 export function expireBlock(block: Block, now: number): Block {
   if (block.use.coolUntil === undefined || block.use.coolUntil > now) return block;
+  if (block.cooling.size === 1) return counted(block.use.block, block.range, block.held, NONE_COOLING);
   const cooling = new Map([...block.cooling].filter(([, until]) => until > now));
   return counted(block.use.block, block.range, block.held, cooling);
 }
@@ -61,12 +69,19 @@ function counted(
 ): Block {
   const size = blockSize(range);
   const counts = { block, assigned: held.size, cooling: cooling.size, free: size - held.size - cooling.size };
-  const use = cooling.size === 0 ? counts : { ...counts, coolUntil: Math.min(...cooling.values()) };
+  const use = cooling.size === 0 ? counts : { ...counts, coolUntil: soonest(cooling) };
   return { range, size, held, cooling, use };
+}
+
+function soonest(cooling: ReadonlyMap<number, number>): number {
+  let least = Infinity;
+  for (const until of cooling.values()) least = Math.min(least, until);
+  return least;
 }
 
 function without(cooling: ReadonlyMap<number, number>, position: number): ReadonlyMap<number, number> {
   if (!cooling.has(position)) return cooling;
+  if (cooling.size === 1) return NONE_COOLING;
   const rest = new Map(cooling);
   rest.delete(position);
   return rest;

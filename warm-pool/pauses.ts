@@ -21,3 +21,27 @@ export function subnetPause(refusals: number, what: 'all' | 'prefix'): number {
 export function attemptPause(failures: number, firstMs = 200, longestMs = 5000): number {
   return Math.min(longestMs, firstMs * 2 ** Math.min(20, failures - 1));
 }
+
+const FIRST_DETACH_PAUSE_MS = 100;
+const LONGEST_DETACH_PAUSE_MS = 5000;
+
+/**
+ * How long a node waits for its detachments. EC2 takes some seconds for one, as many for the next, and refuses to delete the
+ * interface until then; so the wait before the first attempt follows what the last ones took, and few attempts are in vain.
+ */
+export interface DetachPace {
+  /** Before the first attempt to delete; 0 until one was seen. */
+  readonly waitMs: number;
+}
+
+/** The pause before the next attempt to delete, after so many that were refused because the interface was in use. */
+export function detachPause({ waitMs }: DetachPace, refusals: number): number {
+  if (refusals === 0) return waitMs;
+  return Math.min(LONGEST_DETACH_PAUSE_MS, Math.max(FIRST_DETACH_PAUSE_MS, waitMs / 2) * 2 ** (refusals - 1));
+}
+
+/** The pace after a deletion that took `tookMs` from the answer of the detachment on, with so many refusals. */
+export function withDetachment({ waitMs }: DetachPace, tookMs: number, refusals: number): DetachPace {
+  const next = refusals === 0 ? waitMs * 0.9 : (waitMs + Math.min(tookMs, 4 * LONGEST_DETACH_PAUSE_MS)) / 2;
+  return { waitMs: next < FIRST_DETACH_PAUSE_MS ? 0 : Math.round(next) };
+}

@@ -10,6 +10,7 @@ import type {
 import type { Clock } from '#cloud/decorate/clock.ts';
 import { canonicalIpv6, formatIpv6Prefix, parseIpv6Prefix } from '#warm-pool/ipv6.ts';
 import type { AddressBlock, NetworkInterface } from '#warm-pool/model.ts';
+import type { DetachPace } from '#warm-pool/pauses.ts';
 import type { Datapath } from '../datapath/datapath.ts';
 import type { Log } from '../observe/log.ts';
 import type { Pool } from '../pool.ts';
@@ -31,6 +32,8 @@ export interface ExecuteContext {
   readonly provisioningDisabledBy: string | undefined;
   /** Interfaces that are being brought up, by id. */
   readonly bringingUp: Set<string>;
+  /** What detachments took lately. */
+  readonly detaching: { pace: DetachPace };
   readonly subnets: SubnetCache;
   /** A description as what was told to the cloud since it was asked for corrects it. */
   readonly corrected: (description: NetworkInterfaceDescription) => NetworkInterfaceDescription;

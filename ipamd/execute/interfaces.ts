@@ -4,6 +4,7 @@ import { interfaceDescription } from '#cloud/aws/tags.ts';
 import type { CallOptions, NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { withInterface, withoutInterface, withPhase } from '#warm-pool/ledger.ts';
 import type { Action, NetworkInterface } from '#warm-pool/model.ts';
+import { detachPause, withDetachment } from '#warm-pool/pauses.ts';
 import { errorFields } from '../observe/log.ts';
 import { DETACH_DEADLINE_MS, type ExecuteContext, LINK_DEADLINE_MS, toNetworkInterface } from './context.ts';
 import { bookGrowthFailure, type BackOffs, prefixesOf } from './failures.ts';
@@ -215,18 +216,20 @@ async function detach(
 
 /** EC2 detaches in its own time; until then the deletion is refused as in use. */
 async function deleteWhenDetached(id: string, context: ExecuteContext, signal: AbortSignal): Promise<void> {
-  const giveUpAt = context.now() + DETACH_DEADLINE_MS;
-  for (let pause = 100; ; pause = Math.min(pause * 2, 5000)) {
+  const since = context.now();
+  for (let refusals = 0; ; refusals += 1) {
+    await context.clock.sleep(detachPause(context.detaching.pace, refusals), signal);
+    signal.throwIfAborted();
     try {
       await context.provider.deleteNetworkInterface({ networkInterfaceId: id }, { signal, cause: 'delete-interface' });
+      context.detaching.pace = withDetachment(context.detaching.pace, context.now() - since, refusals);
       return;
     } catch (error) {
       if (error instanceof CloudError && error.code === 'not-found') return;
-      const worthWaiting = error instanceof CloudError && error.code === 'in-use' && context.now() < giveUpAt;
+      const mayWait = context.now() - since < DETACH_DEADLINE_MS;
+      const worthWaiting = error instanceof CloudError && error.code === 'in-use' && mayWait;
       if (!worthWaiting) throw error;
     }
-    await context.clock.sleep(pause, signal);
-    signal.throwIfAborted();
   }
 }
 

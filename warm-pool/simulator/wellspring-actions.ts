@@ -11,14 +11,11 @@ import {
   withSubnetBackOff,
 } from '../ledger.ts';
 import type { Action, AddressBlock, AllocationMode, NetworkInterface } from '../model.ts';
-import { nodePause, subnetPause } from '../pauses.ts';
+import { detachPause, type DetachPace, nodePause, subnetPause, withDetachment } from '../pauses.ts';
 import { ok, refused } from './account.ts';
 import type { Site } from './agent.ts';
 import type { Answer, CallGate } from './call-gate.ts';
 import type { Granted, Holdings } from './holdings.ts';
-
-const FIRST_DELETE_PAUSE_MS = 100;
-const LONGEST_DELETE_PAUSE_MS = 5000;
 
 /** Books what a call gave and the end of its flight in one step. */
 type Settle = (transition: (ledger: Ledger) => Ledger) => void;
@@ -31,6 +28,13 @@ interface RunnerOptions {
   readonly ledger: () => Ledger;
 }
 
+/** When the cloud will have detached an interface, unknown to the node; since when it waits, and refusals so far. */
+interface DetachWait {
+  readonly detachedAt: number;
+  readonly since: number;
+  readonly refusals: number;
+}
+
 type Create = Extract<Action, { kind: 'create-interface' }>;
 type Assign = Extract<Action, { kind: 'assign' }>;
 
@@ -39,6 +43,7 @@ export class ActionRunner {
   /** Consecutive refusals by subnet, `prefix` ones apart. */
   readonly #subnetRefusals = new Map<string, number>();
   #failures = 0;
+  #detaching: DetachPace = { waitMs: 0 };
   cloudBackOffUntil = 0;
 
   constructor(options: RunnerOptions) {
@@ -181,20 +186,23 @@ export class ActionRunner {
         const effect = () => ok(timeline.now + account.draw(account.pace.detach));
         gate.request('DetachNetworkInterface', cause, effect, (detached) => {
           if (detached.kind === 'refused') again();
-          else this.#deleteWhen(id, detached.value, FIRST_DELETE_PAUSE_MS, done);
+          else this.#deleteWhen(id, { detachedAt: detached.value, since: timeline.now, refusals: 0 }, done);
         });
       },
     );
   }
 
-  #deleteWhen(id: string, detachedAt: number, pause: number, done: () => void): void {
+  #deleteWhen(id: string, wait: DetachWait, done: () => void): void {
     const { gate, holdings, site } = this.#options;
     const { timeline } = site;
+    const { detachedAt, since, refusals } = wait;
     const effect = () => (timeline.now < detachedAt ? refused('in-use') : ok(holdings.delete(id)));
-    gate.request('DeleteNetworkInterface', 'delete-interface', effect, (deleted) => {
-      if (deleted.kind === 'ok') return done();
-      timeline.after(pause, () => {
-        if (!gate.isClosed) this.#deleteWhen(id, detachedAt, Math.min(pause * 2, LONGEST_DELETE_PAUSE_MS), done);
+    timeline.after(detachPause(this.#detaching, refusals), () => {
+      if (gate.isClosed) return;
+      gate.request('DeleteNetworkInterface', 'delete-interface', effect, (deleted) => {
+        if (deleted.kind === 'refused') return this.#deleteWhen(id, { ...wait, refusals: refusals + 1 }, done);
+        this.#detaching = withDetachment(this.#detaching, timeline.now - since, refusals);
+        done();
       });
     });
   }
