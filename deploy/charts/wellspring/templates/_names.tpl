@@ -1,0 +1,46 @@
+{{- define "wellspring.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "wellspring.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "wellspring.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "wellspring.image" -}}
+{{- default (printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag)) .Values.image.override -}}
+{{- end -}}
+
+{{- define "wellspring.selector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "wellspring.labels" -}}
+{{ include "wellspring.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{/* Whether a setting of ipamd is on, in any of the ways to write it. An empty one, or one that is false, is off. */}}
+{{- define "wellspring.isOn" -}}
+{{- $value := index .root.Values.env .name | toString | lower -}}
+{{- if has $value (list "1" "t" "true") -}}true{{- end -}}
+{{- end -}}
+
+{{/* A value of an environment variable: numbers of YAML are floats, and large ones would be written with an exponent. */}}
+{{- define "wellspring.text" -}}
+{{- if kindIs "float64" . -}}{{- int64 . | toString -}}{{- else -}}{{- toString . -}}{{- end -}}
+{{- end -}}
