@@ -46,7 +46,10 @@ export class Simulation {
   readonly #askedAt: Float64Array;
   readonly #lastReason = new Map<number, string>();
   readonly #sampleMs: number;
+  /** Pods that stop within the run, in the order in which they do. */
+  readonly #stops: Int32Array;
   #next = 0;
+  #nextStop = 0;
   #nextSample = 0;
 
   constructor({ cluster, pods, policy, seed, kubelet = KUBELET }: SimulationOptions) {
@@ -57,6 +60,7 @@ export class Simulation {
     this.#state = new Uint8Array(count);
     this.#nodeOf = new Int32Array(count).fill(-1);
     this.#askedAt = new Float64Array(count);
+    this.#stops = stopsWithin(pods, cluster.durationMs);
     this.#measures = new Measures(cluster.durationMs);
     this.#sampleMs = Math.max(1000, Math.ceil(cluster.durationMs / SAMPLES));
     this.#random = randomOf(seed, 'kubelet');
@@ -88,7 +92,7 @@ export class Simulation {
   advance(events: number): boolean {
     const { start } = this.#pods;
     for (let done = 0; done < events;) {
-      const at = Math.min(start[this.#next] ?? Infinity, this.#timeline.nextAt);
+      const at = Math.min(start[this.#next] ?? Infinity, this.#stopAt, this.#timeline.nextAt);
       if (at > this.#cluster.durationMs) {
         this.#sampleUntil(this.#cluster.durationMs);
         this.#timeline.now = this.#cluster.durationMs;
@@ -98,6 +102,10 @@ export class Simulation {
       this.#timeline.now = at;
       for (; start[this.#next] === at; this.#next += 1) {
         this.#startPod(this.#next);
+        done += 1;
+      }
+      for (; this.#stopAt === at; this.#nextStop += 1) {
+        this.#stopPod(this.#stops[this.#nextStop] ?? 0);
         done += 1;
       }
       for (; this.#timeline.nextAt === at; done += 1) this.#timeline.step();
@@ -125,10 +133,12 @@ export class Simulation {
     });
   }
 
+  get #stopAt(): number {
+    return this.#pods.stop[this.#stops[this.#nextStop] ?? -1] ?? Infinity;
+  }
+
   #startPod(pod: number): void {
     this.#measures.podEvents += 1;
-    const stop = this.#pods.stop[pod] ?? Infinity;
-    if (stop <= this.#cluster.durationMs) this.#timeline.at(stop, () => this.#stopPod(pod));
     this.#place(pod);
   }
 
@@ -200,4 +210,10 @@ export class Simulation {
     for (; this.#nextSample <= at && this.#nextSample <= this.#cluster.durationMs; this.#nextSample += this.#sampleMs)
       this.#series.push(sampleOf(this.#nextSample, this.#measures, this.#account.subnets));
   }
+}
+
+/** A pod starts before it stops, so that one order is enough for all, made once. */
+function stopsWithin({ stop }: PodSchedule, durationMs: number): Int32Array {
+  const ending = Int32Array.from(stop.keys()).filter((pod) => (stop[pod] ?? Infinity) <= durationMs);
+  return ending.sort((a, b) => (stop[a] ?? 0) - (stop[b] ?? 0) || a - b);
 }

@@ -1,23 +1,14 @@
 /** `simulate`: runs a cluster in virtual time under Wellspring, the peer, or both. Needs no daemon and no network. */
 import { parseArgs } from 'node:util';
-import type { Policy } from '#warm-pool/simulator/agent.ts';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
-import { peer } from '#warm-pool/simulator/peer-node.ts';
 import type { SimulationResult } from '#warm-pool/simulator/result.ts';
-import { Simulation } from '#warm-pool/simulator/simulation.ts';
-import { wellspring } from '#warm-pool/simulator/wellspring-node.ts';
-import { isUrgent } from '../../call-urgency.ts';
 import { Failure, usage } from '../failure.ts';
+import { POLICIES, type PolicyName } from './policies.ts';
 import { progressBar } from './progress.ts';
 import { type Input, readInput } from './read-input.ts';
 import { resolve } from './resolve.ts';
 import { showComparison, showPresets } from './show.ts';
-
-export type PolicyName = 'wellspring' | 'peer';
-
-const POLICIES: Readonly<Record<PolicyName, Policy>> = { wellspring: wellspring(isUrgent), peer };
-/** Events between two looks at whether to stop and what to show: some 20 ms. */
-const SLICE = 2000;
+import { runInThread } from './thread.ts';
 
 /** What `--json` prints: the result of the policy, and with `--policy both` the peer's beside it. */
 export interface SimulateAnswer extends SimulationResult {
@@ -60,23 +51,24 @@ interface Options {
 
 async function run(input: Input, { seed, policies, settings }: Options, signal: AbortSignal): Promise<SimulateAnswer> {
   const { cluster, pods } = resolve(input.cluster, input.workload, seed, settings);
-  const results: { readonly name: PolicyName; readonly result: SimulationResult }[] = [];
-  for (const name of policies) {
-    const simulation = new Simulation({ cluster, pods, policy: POLICIES[name], seed });
-    const bar = progressBar(process.stderr, name);
-    try {
-      while (!simulation.advance(SLICE)) {
-        bar.show(simulation.progress);
-        await new Promise((resume) => setImmediate(resume));
-        if (signal.aborted) throw interruptedAt(simulation.progress);
-      }
-    } finally {
-      bar.clear();
-    }
-    results.push({ name, result: simulation.result() });
-  }
+  const parts = policies.map(() => 0);
+  const bar = progressBar(process.stderr, policies.join(' and '));
+  const runOne = (policy: PolicyName, index: number): Promise<SimulationResult> => {
+    const onProgress = (part: number): void => {
+      parts[index] = part;
+      bar.show(Math.min(...parts));
+    };
+    return runInThread({ cluster, pods, policy, seed }, { signal, onProgress });
+  };
+  const outcomes = await Promise.allSettled(policies.map(runOne));
+  bar.clear();
+  if (signal.aborted) throw interruptedAt(Math.min(...parts));
+  const results = outcomes.map((outcome, index) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return { name: policies[index], result: outcome.value };
+  });
   const [first, second] = results;
-  if (first === undefined) throw usage('no policy was chosen', '--policy names none.');
+  if (first?.name === undefined) throw usage('no policy was chosen', '--policy names none.');
   return {
     policy: first.name,
     workload: input.name,
@@ -100,7 +92,7 @@ function optionsOf(argv: readonly string[]): Options {
   const values = parsed(argv);
   const policy = values.policy ?? 'wellspring';
   const policies = policy === 'both' ? (['wellspring', 'peer'] as const) : [policy];
-  const isPolicy = (name: string): name is PolicyName => name === 'wellspring' || name === 'peer';
+  const isPolicy = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
   if (!policies.every(isPolicy))
     throw usage(`--policy ${JSON.stringify(policy)} is not known`, 'it is wellspring, peer or both.');
   const seed = Number(values.seed ?? '1');
