@@ -3,7 +3,14 @@ import { expect, it } from '@jest/globals';
 import type { PortMapping } from '#cni/spec/runtime-config.ts';
 import { describeWith } from '#test/support/require.ts';
 import { DatapathFixture } from './support/datapath-fixture.ts';
-import { FABRIC_IPV6, OUTSIDE_ADDRESS, OUTSIDE_IPV6, PRIMARY_ADDRESS, PRIMARY_IPV6 } from './support/datapath-node.ts';
+import {
+  FABRIC_IPV6,
+  OUTSIDE_ADDRESS,
+  OUTSIDE_IPV6,
+  PRIMARY_ADDRESS,
+  PRIMARY_IPV6,
+  SILENCE_MS,
+} from './support/datapath-node.ts';
 
 const PORT = 7000;
 const FIRST = ['10.0.0.21', '2001:db8:0:1:f::21'];
@@ -19,6 +26,7 @@ const udp = (hostPort: number, hostIp?: string): PortMapping => ({
 describeWith(['root', 'ip', 'nft', 'conntrack'], 'datapath: host ports by IPv6', () => {
   const fixture = new DatapathFixture();
   const ask = (from: string, to: string, port: number) => fixture.node.probe(from, to, port);
+  const askInVain = (from: string, to: string, port: number) => fixture.node.probeInVain(from, to, port);
 
   async function publish(
     short: string,
@@ -53,7 +61,7 @@ describeWith(['root', 'ip', 'nft', 'conntrack'], 'datapath: host ports by IPv6',
     expect(await fixture.datapath.checkPod(second)).toMatchObject([
       { object: expect.stringContaining('8082/udp on every IPv6 address'), found: 'missing' },
     ]);
-  }, 60_000);
+  });
 
   it('are of one family where hostIP says so, and take clients that never fall silent along', async () => {
     await fixture.setUp({ family: 'dual', primaryIpv6Address: PRIMARY_IPV6 });
@@ -67,22 +75,22 @@ describeWith(['root', 'ip', 'nft', 'conntrack'], 'datapath: host ports by IPv6',
       [PRIMARY_ADDRESS, 8083, 'ECONNREFUSED'],
     ] as const;
     for (const [address, port, answer] of expected) {
-      const answered = await ask('outside', address, port);
+      const answered = await (answer === 'ECONNREFUSED' ? askInVain : ask)('outside', address, port);
       // An unconnected UDP socket does not hear of the refusal.
       expect([address, port, answered]).toEqual([address, port, answer === 'ECONNREFUSED' ? 'timeout' : answer]);
     }
     const send = fixture.node.converse('outside', PRIMARY_IPV6, 8083);
     expect(await send()).toBe(OUTSIDE_IPV6);
     await fixture.deletePod(first);
-    expect(await send()).toBe('timeout');
+    expect(await send(SILENCE_MS)).toBe('timeout');
     await publish('b', SECOND, 1, [udp(8083)]);
     expect(await send()).toBe(OUTSIDE_IPV6);
-  }, 60_000);
+  });
 
   it('lead to the pods of an IPv6 node', async () => {
     await fixture.setUp({ family: 'ipv6', primaryIpv6Address: PRIMARY_IPV6 });
     await publish('b', SECOND.slice(1), 1, [udp(8082)]);
     expect(await ask('outside', PRIMARY_IPV6, 8082)).toBe(OUTSIDE_IPV6);
-    expect(await ask('outside', PRIMARY_ADDRESS, 8082)).toBe('timeout');
-  }, 30_000);
+    expect(await askInVain('outside', PRIMARY_ADDRESS, 8082)).toBe('timeout');
+  });
 });

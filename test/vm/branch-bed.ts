@@ -55,7 +55,7 @@ function ruleset(branches: readonly Branch[]): readonly string[] {
     const from = `add rule inet branches from-node iifname t0.${vlanId}`;
     return [
       `add counter inet branches from${vlanId}`,
-      `${from} meta l4proto udp counter name from${vlanId}`,
+      `${from} meta l4proto { tcp, udp } counter name from${vlanId}`,
       `${from} meta nfproto ipv4 fib saddr . iif oif missing drop`,
       `${from} ip6 saddr != fe80::/10 fib saddr . iif oif missing drop`,
     ];
@@ -76,8 +76,8 @@ function addBranch(node: TestNode, { vlanId, mac, ipv4, ipv6 }: Branch): void {
   node.ip('outside', `route add ${ipv4}/32 via 198.51.100.1`);
 }
 
-/** Datagrams that the fabric has had from a branch ENI. */
-export function datagramsFrom(node: TestNode, { vlanId }: Branch): number {
+/** Packets of UDP and TCP that the fabric has had from a branch ENI. */
+export function packetsFrom(node: TestNode, { vlanId }: Branch): number {
   const text = node.exec('fabric', 'nft', 'list', 'counter', 'inet', 'branches', `from${vlanId}`);
   return Number(/packets (\d+)/.exec(text)?.[1]);
 }
@@ -108,4 +108,19 @@ export function branchPod(
       mode,
     },
   };
+}
+
+/** Ports of the node that lead to whom the map says, as kube-proxy in iptables and nftables mode leads them: masqueraded by its bit. */
+export function servePorts(node: TestNode, backends: Readonly<Record<number, string>>): void {
+  const chain = (name: string, hook: string, priority: number) =>
+    `add chain ip proxy ${name} { type nat hook ${hook} priority ${priority}; }`;
+  node.exec('node', 'nft', 'add table ip proxy');
+  node.exec('node', 'nft', chain('services', 'prerouting', -100));
+  node.exec('node', 'nft', chain('hide', 'postrouting', 100));
+  node.exec('node', 'nft', 'add rule ip proxy hide meta mark & 0x4000 == 0 return');
+  node.exec('node', 'nft', 'add rule ip proxy hide meta mark set mark ^ 0x4000 masquerade fully-random');
+  for (const [port, backend] of Object.entries(backends)) {
+    const translated = `meta mark set mark | 0x4000 dnat to ${backend}`;
+    node.exec('node', 'nft', `add rule ip proxy services fib daddr type local tcp dport ${port} ${translated}`);
+  }
 }

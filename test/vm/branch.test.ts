@@ -3,14 +3,14 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { DatapathFixture } from '#test/kernel/support/datapath-fixture.ts';
 import { FABRIC_IPV6, OUTSIDE_ADDRESS, PRIMARY_ADDRESS, PRIMARY_IPV6 } from '#test/kernel/support/datapath-node.ts';
 import { Probe, PROBE_PORT } from '#test/support/probe.ts';
-import { addTrunk, branchOf, branchPod, datagramsFrom, VPC_ADDRESS } from './branch-bed.ts';
+import { addTrunk, branchOf, branchPod, packetsFrom, servePorts, VPC_ADDRESS } from './branch-bed.ts';
 
 const bed = new DatapathFixture();
 const [seven, eight] = [branchOf(7), branchOf(8)];
 const ORDINARY = '10.0.0.20';
 const dual = { family: 'dual', primaryIpv6Address: PRIMARY_IPV6 } as const;
 /** The first packets wait for neighbours to be found, on an emulated processor. */
-const PATIENCE_MS = 8000;
+const PATIENCE_MS = 20_000;
 /** Neighbours are known by then. */
 const IMPATIENCE_MS = 2000;
 
@@ -34,11 +34,17 @@ async function seen(client: string, to: string, from?: string): Promise<string |
   return answer?.seenFrom;
 }
 
-/** The same, and whether a datagram of it came out of the branch ENI with VLAN 7. */
-async function way(client: string, to: string, from?: string): Promise<readonly [string | undefined, 'VPC' | 'node']> {
-  const before = datagramsFrom(bed.node, seven);
-  const who = await seen(client, to, from);
-  return [who, datagramsFrom(bed.node, seven) > before ? 'VPC' : 'node'];
+type Way = readonly [string | undefined, 'VPC' | 'node'];
+
+/** The same, and whether it came out of the branch ENI with VLAN 7. */
+function way(client: string, to: string, from?: string): Promise<Way> {
+  return withWay(() => seen(client, to, from));
+}
+
+async function withWay(ask: () => Promise<string | undefined>): Promise<Way> {
+  const before = packetsFrom(bed.node, seven);
+  const who = await ask();
+  return [who, packetsFrom(bed.node, seven) > before ? 'VPC' : 'node'];
 }
 
 /** Without what nftables has counted. */
@@ -57,7 +63,39 @@ async function trunkNode(branchMode: 'strict' | 'standard'): Promise<readonly st
   return hostState();
 }
 
+/** NodePorts that lead to the VPC, to an ordinary pod, and to the branch pod with VLAN 8. */
+const PORT = { vpc: 30_001, plain: 30_002, branch: 30_003 };
+
+async function nodePorts(mode: 'strict' | 'standard'): Promise<void> {
+  await trunkNode(mode);
+  await bed.datapath.addPod(branchPod(bed.node, 'one', seven, mode));
+  await bed.datapath.addPod(branchPod(bed.node, 'two', eight, mode));
+  await bed.addPod('plain', ORDINARY);
+  const port = `:${PROBE_PORT}`;
+  const { vpc, plain, branch } = PORT;
+  servePorts(bed.node, { [vpc]: VPC_ADDRESS + port, [plain]: ORDINARY + port, [branch]: eight.ipv4 + port });
+  await people('one', 'two', 'plain', 'fabric');
+}
+
+/** By TCP, whose answers must come from where it was sent to: for each NodePort who the backend saw, and by which way. */
+async function byNodePorts(client: string): Promise<readonly Way[]> {
+  const ways: Way[] = [];
+  for (const port of Object.values(PORT)) {
+    const command = { op: 'tcp', to: PRIMARY_ADDRESS, port, timeoutMs: PATIENCE_MS } as const;
+    ways.push(await withWay(async () => (await probes.get(client)?.ask(command))?.seenFrom));
+  }
+  return ways;
+}
+
+const three = <T>(one: T): readonly T[] => [one, one, one];
+
 describe('strict mode', () => {
+  it('asks NodePorts of its own node with its own address, and by the VPC alone', async () => {
+    await nodePorts('strict');
+    expect(await byNodePorts('one')).toEqual(three([seven.ipv4, 'VPC']));
+    expect(await byNodePorts('plain')).toEqual(three([PRIMARY_ADDRESS, 'node']));
+  });
+
   it('leads everything over the VPC, both families, and leaves nothing behind', async () => {
     const { node } = bed;
     const kernelRules = [node.ip('node', 'rule'), node.ip('node', '-6 rule')];
@@ -139,6 +177,12 @@ describe('strict mode', () => {
 });
 
 describe('standard mode', () => {
+  it('asks NodePorts of its own node, as the node', async () => {
+    await nodePorts('standard');
+    expect(await byNodePorts('one')).toEqual(three([PRIMARY_ADDRESS, 'node']));
+    expect(await byNodePorts('plain')).toEqual(three([PRIMARY_ADDRESS, 'node']));
+  });
+
   it('is an ordinary pod on the node and its own ENI in the VPC', async () => {
     const { node } = bed;
     const kernelRule = node.ip('node', 'rule').split('\n')[0];

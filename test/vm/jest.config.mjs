@@ -5,6 +5,6 @@ export default {
   ...base,
   rootDir: '../..',
   testPathIgnorePatterns: ['/node_modules/', '/dist/'],
-  testTimeout: 240_000,
+  testTimeout: 600_000,
   reporters: [['default', { summaryThreshold: 1000 }], '<rootDir>/tools/closing-line-reporter.mjs'],
 };

@@ -16,6 +16,7 @@ export interface GuestKernel {
 }
 
 /** Where Debian 12 keeps the kernel of the next release for clouds; the exact package follows from it. */
+const FETCH_MS = 300_000;
 const PACKAGES = ['linux-image-6.12-cloud-amd64', 'linux-image-cloud-amd64'];
 
 export function cacheDirectory(): string {
@@ -24,23 +25,37 @@ export function cacheDirectory(): string {
 
 /** The kernel, from the cache or from Debian's archive. Rejects with the command that failed. */
 export async function provideKernel(say: (text: string) => void): Promise<GuestKernel> {
-  const name = await exactPackage();
+  const name = await provided(say);
   const directory = join(cacheDirectory(), name);
-  if (!existsSync(directory)) {
-    say(`fetching ${name} (about 35 MB, once) ...`);
-    await unpack(name, directory);
-  }
   const version = name.replace(/^linux-image-/, '');
   return { version, image: join(directory, 'boot', `vmlinuz-${version}`), modules: join(directory, 'lib', 'modules') };
 }
 
-async function exactPackage(): Promise<string> {
+/** Name of the package, which is unpacked in the cache. What apt knows may be nothing, or no more in the archive: then it is updated. */
+async function provided(say: (text: string) => void): Promise<string> {
+  const fetch = async (): Promise<string> => {
+    const name = await knownPackage();
+    if (!existsSync(join(cacheDirectory(), name))) {
+      say(`fetching ${name} (about 35 MB, once) ...`);
+      await unpack(name, join(cacheDirectory(), name));
+    }
+    return name;
+  };
+  try {
+    return await fetch();
+  } catch {
+    await runCommand('apt-get', ['update', '-qq'], { timeoutMs: FETCH_MS });
+    return fetch();
+  }
+}
+
+async function knownPackage(): Promise<string> {
   for (const metaPackage of PACKAGES) {
     const { stdout } = await run('apt-cache', ['depends', '--important', metaPackage]);
     const exact = /Depends: (linux-image-[0-9][^\s]*-cloud-amd64)$/m.exec(stdout)?.[1];
     if (exact !== undefined) return exact;
   }
-  throw new Error(`apt knows none of ${PACKAGES.join(', ')}; run apt-get update, or run this on Debian 12`);
+  throw new Error(`apt knows none of ${PACKAGES.join(', ')}; this needs Debian 12`);
 }
 
 /** Complete or not there: unpacked beside its place and renamed. */
@@ -48,7 +63,7 @@ async function unpack(name: string, directory: string): Promise<void> {
   const building = `${directory}.${process.pid}`;
   await mkdir(building, { recursive: true });
   try {
-    await runCommand('apt-get', ['download', name], { cwd: building });
+    await runCommand('apt-get', ['download', name], { cwd: building, timeoutMs: FETCH_MS });
     const deb = (await readdir(building)).find((file) => file.endsWith('.deb'));
     if (deb === undefined) throw new Error(`apt-get download ${name} left no package in ${building}`);
     await runCommand('dpkg-deb', ['-x', deb, '.'], { cwd: building });

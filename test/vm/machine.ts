@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '#test/support/until.ts';
 import { existsSync } from 'node:fs';
@@ -16,8 +16,11 @@ export const VIRTIOFSD = ['/usr/lib/qemu/virtiofsd', '/usr/libexec/virtiofsd'];
 
 export interface MachineOptions {
   readonly kernel: GuestKernel;
-  /** Bash, run as the guest's process 1 with /proc and /dev there; its exit status is the result. */
-  readonly script: string;
+  /**
+   * Bash, run as the guest's process 1 with /proc and /dev there; its exit status is the result. It is given a directory that
+   * guest and host both have as long as the machine runs.
+   */
+  readonly script: (directory: string) => string | Promise<string>;
   readonly memoryMib: number;
   /** Everything the guest's console shows. */
   readonly onOutput: (text: string) => void;
@@ -25,20 +28,25 @@ export interface MachineOptions {
 }
 
 const MARK = 'wellspring-guest-exit';
+/** What every amd64 program runs on, and little more: AVX and protection keys, which V8 would use, are young in QEMU's emulation. */
+const PROCESSOR = 'Nehalem';
+/** Beside other work an emulated processor may be without time for seconds: no reason to doubt its timer (the kernel panics) or it. */
+const PATIENT = 'no_timer_check nowatchdog';
 
 /** The script's exit status. Rejects when the machine ends without telling one, or when the signal aborts. */
 export async function runInMachine(options: MachineOptions): Promise<number> {
   // On the shared root, not in /tmp: the guest mounts a /tmp of its own.
-  const directory = await mkdtemp(join(cacheDirectory(), 'run-'));
+  await removeStrays();
+  const directory = await mkdtemp(join(cacheDirectory(), `run-${process.pid}-`));
   const children: ChildProcess[] = [];
   try {
     const script = join(directory, 'script.sh');
-    await writeFile(script, guestScript(options.script));
+    await writeFile(script, guestScript(await options.script(directory)));
     const initramfs = join(directory, 'initramfs.gz');
     await buildInitramfs(options.kernel, initramfs);
     const socket = join(directory, 'fs.sock');
     children.push(shareRoot(socket));
-    await until('virtiofsd listens', 10_000, () => existsSync(socket));
+    await until('virtiofsd listens', 60_000, () => existsSync(socket));
     const machine = emulate(options, { script, initramfs, socket });
     children.push(machine);
     return await result(machine, options);
@@ -46,6 +54,13 @@ export async function runInMachine(options: MachineOptions): Promise<number> {
     for (const child of children) child.kill('SIGKILL');
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What runs that were killed have left. */
+async function removeStrays(): Promise<void> {
+  const runs = (await readdir(cacheDirectory())).filter((name) => name.startsWith('run-'));
+  const gone = runs.filter((name) => !existsSync(`/proc/${/^run-(\d+)-/.exec(name)?.[1] ?? 'none'}`));
+  for (const name of gone) await rm(join(cacheDirectory(), name), { recursive: true, force: true });
 }
 
 function guestScript(script: string): string {
@@ -77,10 +92,10 @@ interface Parts {
 }
 
 function emulate({ kernel, memoryMib }: MachineOptions, { script, initramfs, socket }: Parts): ChildProcess {
-  const command = `console=ttyS0 quiet loglevel=1 panic=-1 wellspring.script=${script} wellspring.modules=${kernel.modules}`;
+  const command = `${PATIENT} console=ttyS0 quiet loglevel=1 panic=-1 wellspring.script=${script} wellspring.modules=${kernel.modules}`;
   const memory = `memory-backend-memfd,id=memory,size=${memoryMib}M,share=on`;
   const options = [
-    ['-accel', 'tcg,thread=multi', '-machine', 'q35,memory-backend=memory', '-cpu', 'max', '-smp', '2'],
+    ['-accel', 'tcg,thread=multi', '-machine', 'q35,memory-backend=memory', '-cpu', PROCESSOR, '-smp', '2'],
     ['-m', `${memoryMib}M`, '-object', memory],
     ['-chardev', `socket,id=fs,path=${socket}`, '-device', 'vhost-user-fs-pci,chardev=fs,tag=host'],
     ['-kernel', kernel.image, '-initrd', initramfs, '-append', command],

@@ -13,7 +13,14 @@ import type { PortMapping } from '#cni/spec/runtime-config.ts';
 import type { OwnershipMarks } from '../datapath.ts';
 import { addressBytes, addressText, anyAddress, IP_FAMILIES, type IpFamily } from '../ip.ts';
 import { NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING } from '../nftables/constants.ts';
-import { counter, drop, inGroupMasked, inInterface, setConnectionMark } from '../nftables/expressions.ts';
+import {
+  counter,
+  destinationIn,
+  drop,
+  inGroupMasked,
+  inInterface,
+  setConnectionMark,
+} from '../nftables/expressions.ts';
 import type { Expression } from '../nftables/expressions.ts';
 import { concatenate, createHashSet, type HashElement, type HashSet } from '../nftables/hash-set.ts';
 import type { BaseChain, Table } from '../nftables/table.ts';
@@ -30,6 +37,7 @@ import {
   toThisHost,
   translateBy,
 } from './expressions.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import type { PublishedPort } from './published.ts';
 
 /** linux/in.h. */
@@ -122,6 +130,8 @@ export interface HostPortRules {
   readonly primaryLink: string;
   /** The node's own IPv4 address; undefined on a node without. */
   readonly nodeAddress: string | undefined;
+  /** Where services' addresses are on the node, its own ones: only they are published on. */
+  readonly own?: OwnAddresses | undefined;
 }
 
 /** The table with host ports in it. */
@@ -139,6 +149,7 @@ export function withHostPorts(table: Table, rules: HostPortRules, ports: readonl
   );
   return {
     ...table,
+    sets: [...table.sets, ...Object.values(rules.own ?? {})],
     hashSets: [...(table.hashSets ?? []), ...hashSets],
     chains: [...chains, ...hostPortChains(rules)],
   };
@@ -152,15 +163,19 @@ function notToLoopback(rules: HostPortRules): readonly Expression[] {
   return [...fromPods(rules), ...isFamily('ipv4'), ...isLoopback('ipv4', 'destination'), ...counter(), ...drop()];
 }
 
+/** A port on one address is asked for by name, and may be on any; the others are on the node's own. */
+function translation(family: IpFamily, own: OwnAddresses | undefined): readonly (readonly Expression[])[] {
+  const { bound, every } = SETS[family];
+  const toOwn = own === undefined ? isFamily(family) : destinationIn(own[family].name, own[family].id, family);
+  return [
+    [...isFamily(family), ...toThisHost(), ...translateBy(family, bound)],
+    [...toOwn, ...toThisHost(), ...translateBy(family, every)],
+  ];
+}
+
 function hostPortChains(rules: HostPortRules): readonly BaseChain[] {
   const { marks, primaryLink } = rules;
-  const translate = IP_FAMILIES.flatMap((family) =>
-    [SETS[family].bound, SETS[family].every].map((map) => [
-      ...isFamily(family),
-      ...toThisHost(),
-      ...translateBy(family, map),
-    ]),
-  );
+  const translate = IP_FAMILIES.flatMap((family) => translation(family, rules.own));
   // A port on 127.0.0.1 is for the node alone, even where somebody lets others send to that address (route_localnet).
   const notLoopback = [...isFamily('ipv4'), ...isLoopback('ipv4', 'destination'), ...returnVerdict()];
   const byPrimary = [...inInterface(primaryLink), ...toThisHost(), ...setConnectionMark(marks.connmark)];

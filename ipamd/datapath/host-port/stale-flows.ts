@@ -4,13 +4,14 @@
  * linux/netfilter/nfnetlink_conntrack.h; the filter came with Linux 5.8, before that the kernel sends all entries.
  */
 import { addressFamily, addressText, canonicalAddress, IP_FAMILIES, type IpFamily } from '../ip.ts';
-import { readAddresses, type Kernel } from '../kernel.ts';
+import { readAddresses, readLinkByName, type Kernel } from '../kernel.ts';
 import { attribute, decodeAttributes, nestedAttribute, u8Attribute, u32Attribute } from '../netlink/attributes.ts';
 import { NLM_F, NLMSG_DONE, NLMSG_ERROR } from '../netlink/constants.ts';
 import { errnoName, NetlinkError } from '../netlink/errors.ts';
 import { submit } from '../netlink/exchange.ts';
 import { decodeAcknowledgement, decodeMessages, encodeRequest, type NetlinkRequest } from '../netlink/message.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
+import { SERVICE_LINK } from './own-addresses.ts';
 import type { PublishedPort } from './published.ts';
 
 const HEADER_LENGTH = 4;
@@ -128,7 +129,9 @@ export async function forgetStaleFlows(kernel: Kernel, { published, withdrawn }:
     const [first, ...more] = new Set(ofFamily.map(({ port }) => port.hostPort));
     if (first === undefined) continue;
     const flows = await readFlows(socket, family, more.length === 0 ? first : undefined);
-    const local = new Set(readAddresses(kernel.route, 0).map(({ address }) => address));
+    const services = readLinkByName(kernel.route, SERVICE_LINK)?.index;
+    const addresses = readAddresses(kernel.route, 0).filter(({ index }) => index !== services);
+    const local = new Set(addresses.map(({ address }) => address));
     const stale = flows.filter((flow) =>
       ofFamily.some(({ port, isPublished }) => isStale(flow, port, isPublished, local)),
     );
