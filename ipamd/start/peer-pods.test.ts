@@ -24,14 +24,20 @@ const allocation = (n: number, changes: Partial<PeerAllocation> = {}): PeerAlloc
   ...changes,
 });
 const LOG = createLog({ level: 'FATAL', destination: 'stderr' });
-const CONFIG = { coolDownSeconds: 30, backingStore: '/var/run/aws-node/ipam.json' };
+const CONFIG = {
+  coolDownSeconds: 30,
+  backingStore: '/var/run/aws-node/ipam.json',
+  multiNic: false,
+  enableIpv4: true,
+  enableIpv6: false,
+};
 const EMPTY = replay([]);
 const nodeWith = (allocations: readonly PeerAllocation[], ...links: readonly string[]): PeerNode => ({
   allocations: () => Promise.resolve(allocations),
   links: () => Promise.resolve(new Set(links)),
 });
-const read = (state: typeof EMPTY, peer: PeerNode) =>
-  withPeerPods({ state, peer, config: CONFIG, clock: systemClock, log: LOG });
+const read = (state: typeof EMPTY, peer: PeerNode, changes: Partial<typeof CONFIG> = {}) =>
+  withPeerPods({ state, peer, config: { ...CONFIG, ...changes }, clock: systemClock, log: LOG });
 
 describe('adoptPeerPods', () => {
   const times = { now: 5000, coolDownMs: 30_000 };
@@ -92,10 +98,39 @@ describe('withPeerPods', () => {
     expect(state.assignments.has(attachmentKey({ networkName: '', containerId: 'c1', ifName: 'eth0' }))).toBe(true);
   });
 
-  it('refuses what it cannot take over: IPv6', async () => {
-    await expect(read(EMPTY, nodeWith([allocation(1, { address: '2001:db8::1' })]))).rejects.toMatchObject({
-      code: 'peer-checkpoint-family',
-    });
+  it('takes IPv6 on a node of IPv6, and refuses a family that pods do not get', async () => {
+    const ipv6 = nodeWith([allocation(1, { address: '2001:DB8::0:1' })], linkOf('pod-1'));
+    await expect(read(EMPTY, ipv6)).rejects.toMatchObject({ code: 'peer-checkpoint-family' });
+    await expect(read(EMPTY, ipv6, { enableIpv6: true })).rejects.toMatchObject({ code: 'peer-checkpoint-family' });
+    const { state } = await read(EMPTY, ipv6, { enableIpv4: false, enableIpv6: true });
+    expect([...state.assignments.values()].map(({ address }) => address)).toEqual(['2001:db8::1']);
+    const ipv4 = read(EMPTY, peer, { enableIpv4: false, enableIpv6: true });
+    await expect(ipv4).rejects.toMatchObject({ code: 'peer-checkpoint-family' });
+  });
+
+  it('takes further network cards with ENABLE_MULTI_NIC alone, each interface under its own name', async () => {
+    const two = nodeWith(
+      [allocation(1), allocation(1, { address: '10.0.9.1', networkCardIndex: 2 })],
+      linkOf('pod-1'),
+      linkOf('pod-1.1'),
+    );
+    await expect(read(EMPTY, two)).rejects.toMatchObject({ code: 'peer-checkpoint-card' });
+    const { state } = await read(EMPTY, two, { multiNic: true });
+    const rows = [...state.assignments.values()];
+    expect(
+      rows.map(({ attachment, address, hostIfName, parent }) => [attachment.ifName, address, hostIfName, parent]),
+    ).toEqual([
+      ['eth0', '10.0.0.1', linkOf('pod-1'), undefined],
+      ['mNicIf1', '10.0.9.1', linkOf('pod-1.1'), 'eth0'],
+    ]);
+  });
+
+  it('knows a pod whose one address is of a further card by its first interface', async () => {
+    const one = nodeWith([allocation(1, { networkCardIndex: 1 })], linkOf('pod-1'));
+    const { state } = await read(EMPTY, one, { multiNic: true });
+    expect([...state.assignments.values()]).toMatchObject([
+      { attachment: { ifName: 'eth0' }, hostIfName: linkOf('pod-1') },
+    ]);
   });
 });
 
@@ -114,14 +149,16 @@ describe('readPeerCheckpoint', () => {
     expect(await readPeerCheckpoint(join(directory, 'none', 'ipam.json'))).toEqual([]);
   });
 
-  it('does not pass over addresses of further network cards', async () => {
+  it('reads the files of further network cards, and nothing that is called otherwise', async () => {
     await write('ipam.json', entry);
-    await write('ipam-nic-1.json');
-    expect(await readPeerCheckpoint(join(directory, 'ipam.json'))).toMatchObject([{ address: '10.0.0.9' }]);
-    await write('ipam-nic-2.json', entry);
-    await expect(readPeerCheckpoint(join(directory, 'ipam.json'))).rejects.toThrow(
-      /ipam-nic-2\.json.* further network card/,
-    );
+    await write('ipam-nic-2.json', { ...entry, ipv4: '10.0.0.10' });
+    await writeFile(join(directory, 'ipam-nic-old.json'), 'not one');
+    expect(await readPeerCheckpoint(join(directory, 'ipam.json'))).toMatchObject([
+      { address: '10.0.0.9' },
+      { address: '10.0.0.10', networkCardIndex: 2 },
+    ]);
+    await writeFile(join(directory, 'ipam-nic-3.json'), 'no JSON');
+    await expect(readPeerCheckpoint(join(directory, 'ipam.json'))).rejects.toThrow(/ipam-nic-3\.json.* is no JSON/);
   });
 
   it('does not take a file that cannot be read for none', async () => {

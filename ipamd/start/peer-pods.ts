@@ -1,6 +1,6 @@
 /**
  * Pods that amazon-vpc-cni-k8s plumbed before this daemon came: taken into the ledger so that nobody else gets their
- * addresses. Their links, routes and rules stay as the peer made them until they are deleted.
+ * addresses. Their links, routes and rules stay as the peer made them until they are moved (ipamd/migrate).
  */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -9,6 +9,9 @@ import type { CoolDown } from '#warm-pool/model.ts';
 import { parsePeerCheckpoint, type PeerAllocation, PeerCheckpointError } from '../store/peer-checkpoint.ts';
 import type { Clock } from '#cloud/decorate/clock.ts';
 import { attachmentKey } from '#warm-pool/ledger.ts';
+import { canonicalIpv6 } from '#warm-pool/ipv6.ts';
+import { furtherIfName } from '../cards/pod-interfaces.ts';
+import { familyOf } from './family.ts';
 import type { Config } from '../config/config.ts';
 import type { Log } from '../observe/log.ts';
 import type { JournalState, StoredAssignment } from '../store/records.ts';
@@ -29,7 +32,7 @@ export function peerNode(path: string): PeerNode {
 interface BeforeRecovery {
   readonly state: JournalState;
   readonly peer?: PeerNode;
-  readonly config: Pick<Config, 'coolDownSeconds' | 'backingStore'>;
+  readonly config: Pick<Config, 'coolDownSeconds' | 'backingStore' | 'multiNic' | 'enableIpv4' | 'enableIpv6'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -51,7 +54,7 @@ export async function withPeerPods({
   const links = await peer.links();
   const allocations = first ? await peer.allocations() : [];
   if (allocations.length === 0) return { state, links };
-  refuseIpv6(allocations, config.backingStore);
+  refuseUnmet(allocations, config);
   const adopted = adoptPeerPods(allocations, links, {
     now: clock.wallTime(),
     coolDownMs: config.coolDownSeconds * 1000,
@@ -75,15 +78,20 @@ export async function withPeerPods({
   };
 }
 
-/** Pods of an IPv6 cluster hold addresses of a /80 under rules of the other family. */
-function refuseIpv6(allocations: readonly PeerAllocation[], path: string): void {
-  const count = allocations.filter(({ address }) => address.includes(':')).length;
-  if (count === 0) return;
-  throw new PeerCheckpointError(
-    'peer-checkpoint-family',
-    path,
-    `has ${count} IPv6 addresses, which are not taken over`,
-  );
+/** What the settings do not provide for: such pods would never be found in the pool. */
+function refuseUnmet(allocations: readonly PeerAllocation[], config: BeforeRecovery['config']): void {
+  const { backingStore: path, multiNic } = config;
+  const family = familyOf(config);
+  const isWrong = ({ address }: PeerAllocation): boolean => address.includes(':') !== (family === 'ipv6');
+  const wrong = allocations.filter(isWrong);
+  if (wrong.length > 0) {
+    const problem = `has ${wrong.length} ${family === 'ipv6' ? 'IPv4' : 'IPv6'} addresses, but by ENABLE_IPv4 and ENABLE_IPv6 pods get others (set them as the peer had them)`;
+    throw new PeerCheckpointError('peer-checkpoint-family', path, problem);
+  }
+  const further = allocations.filter(({ networkCardIndex = 0 }) => networkCardIndex > 0);
+  if (further.length === 0 || multiNic) return;
+  const problem = `has, in ipam-nic-*.json beside it, ${further.length} addresses of a further network card, and ENABLE_MULTI_NIC is not true`;
+  throw new PeerCheckpointError('peer-checkpoint-card', path, problem);
 }
 
 export interface AdoptedPods {
@@ -104,9 +112,13 @@ export function adoptPeerPods(
 ): AdoptedPods {
   const assignments: StoredAssignment[] = [];
   const coolDowns: CoolDown[] = [];
-  for (const { containerId, ifName, address, namespace, name, allocatedAt } of allocations) {
+  for (const allocation of allocations) {
+    const { containerId, namespace, name, allocatedAt } = allocation;
+    const index = interfaceNumber(allocation, allocations);
+    const ifName = index === 0 ? allocation.ifName : furtherIfName(index);
+    const address = canonicalIpv6(allocation.address);
     const named = namespace !== '' || name !== '';
-    const hostIfName = named ? peerLinkOf(namespace, name, links) : '';
+    const hostIfName = named ? peerLinkOf(`${namespace}.${name}${index === 0 ? '' : `.${index}`}`, links) : '';
     if (hostIfName === undefined) {
       coolDowns.push({ address, until: now + coolDownMs });
       continue;
@@ -122,36 +134,48 @@ export function adoptPeerPods(
       hostIfName,
       netns: '',
       plumbedBy: 'amazon-vpc-cni',
+      ...(index === 0 ? {} : { parent: allocation.ifName }),
     });
   }
   return { assignments, coolDowns };
 }
 
-function peerLinkOf(namespace: string, name: string, links: ReadonlySet<string>): string | undefined {
-  const digits = createHash('sha1').update(`${namespace}.${name}`).digest('hex').slice(0, 11);
+/** The peer numbers a pod's interfaces by the cards that gave it an address, and files each under the name of the first. */
+function interfaceNumber(one: PeerAllocation, all: readonly PeerAllocation[]): number {
+  const { networkCardIndex: card = 0, containerId, ifName } = one;
+  if (card === 0) return 0;
+  return all.filter(
+    (each) => each.containerId === containerId && each.ifName === ifName && (each.networkCardIndex ?? 0) < card,
+  ).length;
+}
+
+function peerLinkOf(key: string, links: ReadonlySet<string>): string | undefined {
+  const digits = createHash('sha1').update(key).digest('hex').slice(0, 11);
   return [...links].find((link) => link.endsWith(digits));
 }
 
-/** Reads the peer's checkpoint; empty where there is none. Throws PeerCheckpointError for what must not be passed over. */
+/** Reads the peer's checkpoints, one for each network card; empty where there is none. Throws PeerCheckpointError for what must not be passed over. */
 export async function readPeerCheckpoint(path: string): Promise<readonly PeerAllocation[]> {
-  await refuseFurtherCards(path);
   const text = await textOf(path);
-  return text === undefined ? [] : parsePeerCheckpoint(text, path);
+  const first = text === undefined ? [] : parsePeerCheckpoint(text, path);
+  const further = await Promise.all(
+    (await furtherFiles(path)).map(async ({ file, card }) =>
+      parsePeerCheckpoint(await readFile(file, 'utf8'), file).map((one) => ({ ...one, networkCardIndex: card })),
+    ),
+  );
+  return [...first, ...further.flat()];
 }
 
 /** The peer keeps one file for each network card it manages: ipam.json, ipam-nic-1.json, ... */
-async function refuseFurtherCards(path: string): Promise<void> {
+async function furtherFiles(path: string): Promise<readonly { readonly file: string; readonly card: number }[]> {
   const directory = dirname(path);
   const extension = extname(path);
   const stem = `${basename(path, extension)}-nic-`;
   const names = await readdir(directory).catch(absent<string[]>([]));
-  for (const name of names.filter((each) => each.startsWith(stem) && each.endsWith(extension))) {
-    const file = join(directory, name);
-    const pods = parsePeerCheckpoint(await readFile(file, 'utf8'), file).length;
-    if (pods === 0) continue;
-    const problem = `has ${pods} addresses of a further network card (ENABLE_MULTI_NIC), which are not taken over`;
-    throw new PeerCheckpointError('peer-checkpoint-card', file, problem);
-  }
+  return names.flatMap((name) => {
+    const card = name.startsWith(stem) && name.endsWith(extension) ? name.slice(stem.length, -extension.length) : '';
+    return /^[1-9]\d*$/.test(card) ? [{ file: join(directory, name), card: Number(card) }] : [];
+  });
 }
 
 async function textOf(path: string): Promise<string | undefined> {

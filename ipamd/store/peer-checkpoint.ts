@@ -17,14 +17,17 @@ export interface PeerAllocation {
   readonly name: string;
   /** Milliseconds since the epoch. */
   readonly allocatedAt: number;
+  /** The network card whose file it stands in; absent is 0. */
+  readonly networkCardIndex?: number;
 }
 
 export type PeerCheckpointErrorCode =
   | 'peer-checkpoint-malformed'
   | 'peer-checkpoint-version'
   | 'peer-checkpoint-duplicate'
-  /** Addresses of a second network card. */
+  /** Addresses of a further network card, without ENABLE_MULTI_NIC. */
   | 'peer-checkpoint-card'
+  /** Addresses of a family that pods do not get by the settings. */
   | 'peer-checkpoint-family';
 
 /** Ends a start. The message says what is wrong, and what to do. */

@@ -12,7 +12,9 @@ import { addAddress, deleteAddress, type LinkAddress } from '../netlink/route/ad
 import { changeLink, type Link } from '../netlink/route/link.ts';
 import { deleteRoute, replaceRoute, routeText } from '../netlink/route/route.ts';
 import { addRule, deleteRule, ruleText, type Rule } from '../netlink/route/rule.ts';
+import { withBridge } from './address-bridge.ts';
 import type { HostPorts } from '../host-port/host-ports.ts';
+import { isSameOwn, readOwnAddresses, type OwnAddresses } from '../host-port/own-addresses.ts';
 import type { BranchNetwork } from '../branch/branch-network.ts';
 import { strictRules } from '../branch/desired.ts';
 import { localRuleDifferences, removeLocalRule, restoreLocalRule } from '../branch/local-rule.ts';
@@ -51,12 +53,13 @@ export class HostNetwork {
   readonly #kernel: Kernel;
   readonly #marks: OwnershipMarks;
   readonly #hostPorts: Pick<HostPorts, 'extend'>;
-  readonly #branches: Pick<BranchNetwork, 'rules' | 'hasStrict' | 'hasIpv6'>;
+  readonly #branches: Pick<BranchNetwork, 'rules' | 'hasStrict' | 'hasStandard' | 'hasIpv6'>;
   /** Secondary ENIs by routing table. */
   readonly #interfaces = new Map<number, KnownInterface>();
   /** Those that were set up in this life, as they were, by routing table. */
   readonly #told = new Map<number, HostInterface>();
   #signature: TableSignature | undefined;
+  #own: OwnAddresses | undefined;
   #mainRules: readonly IpFamily[] = [];
   #config: HostConfig | undefined;
   #egress: readonly Egress[] = [];
@@ -68,7 +71,7 @@ export class HostNetwork {
     kernel: Kernel,
     marks: OwnershipMarks,
     hostPorts: Pick<HostPorts, 'extend'>,
-    branches: Pick<BranchNetwork, 'rules' | 'hasStrict' | 'hasIpv6'>,
+    branches: Pick<BranchNetwork, 'rules' | 'hasStrict' | 'hasStandard' | 'hasIpv6'>,
   ) {
     this.#kernel = kernel;
     this.#marks = marks;
@@ -133,9 +136,15 @@ export class HostNetwork {
 
   /** Puts the nft table in the place of what bears its name, host ports included. */
   replaceTable(): void {
+    this.#own = readOwnAddresses(this.#kernel);
     const table = this.#wantedTable(this.#requireConfig());
     applyTable(this.#kernel.nft, table);
     this.#signature = this.#readSignature(table);
+  }
+
+  /** Puts the table anew where the node's own addresses have changed and matter; that is nobody's damage. */
+  followAddresses(): void {
+    if (this.#config !== undefined && !isSameOwn(this.#own, readOwnAddresses(this.#kernel))) this.replaceTable();
   }
 
   setUpInterface(one: HostInterface): void {
@@ -282,10 +291,18 @@ export class HostNetwork {
   #wantedTable(config: HostConfig): Table {
     const interfaces = [...this.#interfaces.values()];
     const { primaryAddress: nodeAddress } = config;
-    const hasStrict = this.#isStrict;
-    const table = desiredTable({ marks: this.#marks, config, primaryLink: this.#primaryLink, interfaces, hasStrict });
+    const modes = {
+      hasStrict: this.#isStrict,
+      hasStandard: config.branchMode === 'standard' || this.#branches.hasStandard,
+    };
+    const table = desiredTable({ marks: this.#marks, config, primaryLink: this.#primaryLink, interfaces, ...modes });
     const whole = withVirtualServices(table, { marks: this.#marks, config });
-    return this.#hostPorts.extend(whole, { marks: this.#marks, primaryLink: this.#primaryLink, nodeAddress });
+    return this.#hostPorts.extend(whole, {
+      marks: this.#marks,
+      primaryLink: this.#primaryLink,
+      nodeAddress,
+      own: this.#own,
+    });
   }
 
   /** First what is missing, then what is too much, so that no packet falls between. */
@@ -357,6 +374,6 @@ export class HostNetwork {
       (found) => found.scope === 0 && familyOf(found.address) === family && !isRight(found),
     );
     const due = [...(family === 'ipv6' ? [linkLocalAddress(link)] : []), ...(own === undefined ? [] : [own])];
-    return [...strays.map(deleteAddress), ...due.map(addAddress)];
+    return withBridge(own, strays, [...strays.map(deleteAddress), ...due.map(addAddress)]);
   }
 }

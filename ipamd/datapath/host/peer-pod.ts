@@ -2,42 +2,31 @@
  * What amazon-vpc-cni-k8s made on the host for one pod: a rule to its address (512, table main), a rule from it (1536,
  * the ENI's table) and a route to its link in table main. Left behind, they would misroute whoever has the address next.
  */
-import { decodeAttributes, readU32 } from '../netlink/attributes.ts';
-import { FRA, RT_TABLE_MAIN, RTM } from '../netlink/constants.ts';
+import type { OwnershipMarks } from '../datapath.ts';
+import { canonicalAddress, familyOf, familyOfNumber, hostPrefixLength } from '../ip.ts';
+import { RT_TABLE_MAIN } from '../netlink/constants.ts';
 import { dump, submit } from '../netlink/exchange.ts';
-import type { NetlinkRequest } from '../netlink/message.ts';
-import { decodeRoute, deleteRoute, dumpRoutes } from '../netlink/route/route.ts';
-import { dumpRules } from '../netlink/route/rule.ts';
+import { decodeRoute, deleteRoute, dumpRoutes, type Route } from '../netlink/route/route.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
-import { ipv4Text } from '../ipv4.ts';
+import { peerRules } from '../peer/rules.ts';
 
-/** linux/fib_rules.h: struct fib_rule_hdr. */
-const HEADER_LENGTH = 12;
-const TO_POD = 512;
-const FROM_POD = 1536;
+/** Removes them for one address, of either family; what is not there is fine. The rules first: they lead to the route. */
+export function removePeerPod(socket: OpenNetlinkSocket, marks: OwnershipMarks, text: string): void {
+  const address = canonicalAddress(text);
+  const rules = peerRules(socket, marks.protocol).filter(
+    (rule) => rule.address === address && (rule.kind === 'to-pod' || rule.kind === 'from-pod'),
+  );
+  const routes = routesToPods(socket).filter(({ destination }) => destination === address);
+  submit(socket, [...rules.map(({ deletion }) => deletion), ...routes.map(deleteRoute)]);
+}
 
-/** Removes them for one IPv4 address; what is not there is fine. */
-export function removePeerPod(socket: OpenNetlinkSocket, address: string): void {
-  const rules = dump(socket, dumpRules())
-    .map(({ body }) => body)
-    .filter((body) => isPeerRuleOf(body, address));
-  const routes = dump(socket, dumpRoutes(0, RT_TABLE_MAIN))
+/** The routes of table main that lead to one address each. */
+export function routesToPods(socket: OpenNetlinkSocket): readonly Route[] {
+  return dump(socket, dumpRoutes(0, RT_TABLE_MAIN))
+    .filter(({ body }) => familyOfNumber(body[0]) !== undefined)
     .map(({ body }) => decodeRoute(body))
-    .filter((route) => route.destination === address && route.prefixLength === 32 && route.table === RT_TABLE_MAIN);
-  submit(socket, [...rules.map((body) => deletion(body, address)), ...routes.map(deleteRoute)]);
-}
-
-function isPeerRuleOf(body: Buffer, address: string): boolean {
-  const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
-  const priority = readU32(attributes, FRA.priority);
-  const [destination, source] = [attributes.get(FRA.destination), attributes.get(FRA.source)];
-  const whole = (value: Buffer | undefined, length: number) =>
-    value?.length === 4 && length === 32 && ipv4Text(value) === address;
-  if (priority === TO_POD) return whole(destination, body.readUInt8(1));
-  return priority === FROM_POD && whole(source, body.readUInt8(2));
-}
-
-/** The kernel takes the message of its own dump for the rule to delete, as `ip rule flush` sends it. */
-function deletion(body: Buffer, address: string): NetlinkRequest {
-  return { type: RTM.delRule, flags: 0, body, what: `rule del of ${address}`, tolerate: ['ENOENT'] };
+    .filter(
+      ({ table, destination, prefixLength, gateway }) =>
+        table === RT_TABLE_MAIN && prefixLength === hostPrefixLength(familyOf(destination)) && gateway === undefined,
+    );
 }
