@@ -1,5 +1,6 @@
 /** Branch pods of a node that starts: journal and kernel are compared, and what is left of pods that are no more goes. */
-import type { Datapath } from '../datapath/datapath.ts';
+import { addressesOf } from '#warm-pool/ledger.ts';
+import type { Datapath, KeptPod } from '../datapath/datapath.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 import type { Journal } from '../store/journal.ts';
 import type { JournalState, StoredBranch } from '../store/records.ts';
@@ -38,5 +39,14 @@ export async function startBranches(from: StartBranches): Promise<readonly Store
         ),
       );
   }
+  await datapath.keepPods?.(kept.map(keptPod));
   return kept;
+}
+
+/** For the repair of drift. Its ENI is none of the pool's. */
+function keptPod(stored: StoredBranch): KeptPod {
+  const { attachment, hostIfName, portMappings, branch } = stored;
+  const { containerId, ifName } = attachment;
+  const named = { containerId, ifName, hostIfName, addresses: addressesOf(stored), branch, place: undefined };
+  return portMappings === undefined ? named : { ...named, portMappings };
 }

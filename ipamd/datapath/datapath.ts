@@ -90,6 +90,14 @@ export interface PodAttachment {
   readonly bandwidth?: Bandwidth;
   /** Set where the pod has an ENI of its own; device and card are then 0. */
   readonly branch?: BranchInterface | undefined;
+  /** Of both ends of a link that another CNI made (`adoptPod`); derived from the container where absent. */
+  readonly macs?: LinkMacs | undefined;
+}
+
+/** The hardware addresses of a pod's link, in lower case. */
+export interface LinkMacs {
+  readonly host: string;
+  readonly pod: string;
 }
 
 /** The ENI of a pod that has one of its own, on a trunk (VPC resource controller, annotation vpc.amazonaws.com/pod-eni). */
@@ -181,10 +189,26 @@ export interface DriftRepair extends AsyncDisposable {
 }
 
 /** A pod of an earlier life of the daemon. Its link stays as it is in what is not named here. */
-export type KeptPod = Pick<PodAttachment, 'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'portMappings'> & {
+export type KeptPod = Pick<
+  PodAttachment,
+  'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'portMappings' | 'macs' | 'branch'
+> & {
   /** The ENI that its address belongs to; undefined where that is not known. */
   readonly place: Pick<PodAttachment, 'deviceIndex' | 'networkCardIndex'> | undefined;
 };
+
+/** A pod of amazon-vpc-cni-k8s that becomes one of ours. */
+export type AdoptedPod = Pick<
+  PodAttachment,
+  'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'deviceIndex' | 'networkCardIndex'
+>;
+
+/** An object of amazon-vpc-cni-k8s on the host, in words of `ip` and `nft`. */
+export interface PeerRemain {
+  readonly what: string;
+  /** Who would lose something without it; undefined: nobody. */
+  readonly neededBy: string | undefined;
+}
 
 export interface Datapath {
   /** Rules, nft table, sysctls. Removes what of ours does not belong. */
@@ -211,6 +235,17 @@ export interface Datapath {
   listPods(): Promise<readonly KernelPod[]>;
   /** Tells of pods that run since before this datapath was opened, so that their share of the host is repaired, too. */
   keepPods?(pods: readonly KeptPod[]): Promise<void>;
+  /**
+   * Turns the link that amazon-vpc-cni-k8s made for a pod into one of ours, without touching the pod's namespace and without
+   * a moment in which a packet of the pod has no way; then takes the peer's rules and route away. The pod's ENI must be set
+   * up. Rejects with `no-such-link` where the link is gone. Safe to repeat. Absent where a datapath cannot.
+   */
+  adoptPod?(pod: AdoptedPod): Promise<LinkMacs>;
+  /**
+   * What amazon-vpc-cni-k8s left on the host: rules and nf_tables objects. With `remove`, what nothing needs is taken away, and
+   * what is told was there before. Absent where a datapath cannot tell.
+   */
+  peerRemains?(how: { readonly remove: boolean }): Promise<readonly PeerRemain[]>;
   /**
    * From now on, what others take away or change of ours is put back within a second. The reporter is told afterwards.
    * Absent where a datapath cannot.

@@ -1,6 +1,7 @@
 /** The `Datapath` that speaks netlink: composes the host's and the pods' share over one standing access to the kernel. */
 import {
   DatapathError,
+  type AdoptedPod,
   type Damage,
   type Datapath,
   type DriftRepair,
@@ -10,7 +11,9 @@ import {
   type KernelBranchPod,
   type KernelPod,
   type KeptPod,
+  type LinkMacs,
   type OwnershipMarks,
+  type PeerRemain,
   type PodAttachment,
   type PodLinks,
   type PodRemoval,
@@ -24,6 +27,8 @@ import { HostPorts } from './host-port/host-ports.ts';
 import { forgetStaleFlows, NO_CHANGE } from './host-port/stale-flows.ts';
 import { HostNetwork } from './host/host-network.ts';
 import { removePeerPod } from './host/peer-pod.ts';
+import { adoptPeerPod } from './peer/adopt.ts';
+import { peerRemains, removePeerRemains } from './peer/remains.ts';
 import { asDatapathError, openKernel, type Kernel, readLinks } from './kernel.ts';
 import { couldBeInterface, watchLinks } from './link-events.ts';
 import { waitForLink } from './link-watch.ts';
@@ -42,6 +47,8 @@ export interface KernelDatapathOptions {
   readonly procSys?: string;
   /** Path of the network namespace to act as the host's; this process's own if left out. */
   readonly hostNetns?: string;
+  /** How much news of changes the kernel keeps between two looks; 4 MiB if left out. More is lost, and all is compared. */
+  readonly newsBytes?: number;
 }
 
 /** Opens the datapath. Needs CAP_NET_ADMIN and CAP_SYS_ADMIN. Throws `DatapathError`. */
@@ -49,7 +56,7 @@ export async function createKernelDatapath(options: KernelDatapathOptions = {}):
   const marks = completeMarks(options.marks);
   const kernel = await openKernel({ hostNetns: options.hostNetns, procSys: options.procSys });
   try {
-    return new KernelDatapath(kernel, marks);
+    return new KernelDatapath(kernel, marks, options.newsBytes);
   } catch (error) {
     kernel[Symbol.dispose]();
     throw asDatapathError(error);
@@ -68,7 +75,7 @@ class KernelDatapath implements Datapath {
   readonly #drift: KernelDrift;
   readonly #door = new NamespaceDoor();
 
-  constructor(kernel: Kernel, marks: OwnershipMarks) {
+  constructor(kernel: Kernel, marks: OwnershipMarks, newsBytes: number | undefined) {
     this.#kernel = kernel;
     this.#marks = marks;
     this.#background = kernel.openInHost({ family: 'route' });
@@ -84,6 +91,7 @@ class KernelDatapath implements Datapath {
       hostPorts: this.#hostPorts,
       branches: this.#branches,
       own: [this.#background],
+      newsBytes,
     });
   }
 
@@ -140,8 +148,10 @@ class KernelDatapath implements Datapath {
       this.#drift.release(pod.hostIfName);
       const change = this.#hostPorts.withdraw(pod.hostIfName);
       this.#branches.remove(pod.hostIfName);
-      if (pod.plumbedBy === undefined) this.#pods.remove(pod.hostIfName);
-      else for (const address of pod.addresses) removePeerPod(this.#kernel.route, address);
+      // One that is being adopted may have something of both.
+      this.#pods.remove(pod.hostIfName);
+      if (pod.plumbedBy !== undefined)
+        for (const address of pod.addresses) removePeerPod(this.#kernel.route, this.#marks, address);
       await forgetStaleFlows(this.#kernel, change);
     });
   }
@@ -180,8 +190,21 @@ class KernelDatapath implements Datapath {
   keepPods(pods: readonly KeptPod[]): Promise<void> {
     return guard(() => {
       const { egress } = this.#host;
-      for (const pod of pods) this.#drift.keep({ ...pod, addresses: this.#egress.known(pod, egress) });
+      for (const pod of pods)
+        this.#drift.keep(pod.branch === undefined ? { ...pod, addresses: this.#egress.known(pod, egress) } : pod);
     });
+  }
+
+  adoptPod(pod: AdoptedPod): Promise<LinkMacs> {
+    return guard(() => {
+      if (!this.#host.isSetUp(pod))
+        throw new DatapathError('no-such-link', `the ENI of ${pod.addresses.join(' and ')} has not been set up`);
+      return adoptPeerPod(this.#kernel, this.#marks, pod, this.#host.nodeAddresses);
+    });
+  }
+
+  peerRemains({ remove }: { readonly remove: boolean }): Promise<readonly PeerRemain[]> {
+    return guard(() => (remove ? removePeerRemains : peerRemains)(this.#kernel, this.#marks));
   }
 
   repairDrift(report: (report: DriftReport) => void): DriftRepair {
@@ -227,6 +250,8 @@ class KernelDatapath implements Datapath {
     this.#drift.release(pod.hostIfName);
     const links = await this.#pods.add(plumbed, this.#host.nodeAddresses, () => {
       change = this.#hostPorts.publish(pod);
+      // Also where nobody listens to news: kube-proxy may have come since.
+      if (change !== NO_CHANGE) this.#host.followAddresses();
       this.#drift.promise(plumbed);
     });
     try {

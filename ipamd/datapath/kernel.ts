@@ -66,6 +66,7 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
     const inHost = <T>(work: () => T): T => (host === undefined ? work() : withinNamespace(host, home, work));
     const openInHost = (netlink: NetlinkOptions): OpenNetlinkSocket => inHost(() => openNetlink(netlink));
     const procSys = options.procSys ?? '/proc/sys';
+    const hostIdentity = identityOf(host ?? home);
     const route = resources.use(openInHost({ family: 'route' }));
     const nft = resources.use(openInHost({ family: 'netfilter' }));
     const owned = resources.move();
@@ -75,7 +76,7 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
       openInHost,
       setSysctls: (values) => inHost(() => setSysctls(procSys, values)),
       getSysctls: (names) => inHost(() => getSysctls(procSys, names)),
-      withPod: (netns, work) => withPod({ home, host: host ?? home, procSys, netns }, work),
+      withPod: (netns, work) => withPod({ home, hostIdentity, procSys, netns }, work),
       [Symbol.dispose]: () => owned.dispose(),
     };
   } catch (error) {
@@ -136,15 +137,15 @@ function openHost(path: string, home: NamespaceHandle): NamespaceHandle {
 
 interface PodPlace {
   readonly home: NamespaceHandle;
-  readonly host: NamespaceHandle;
+  readonly hostIdentity: string;
   readonly procSys: string;
   readonly netns: string;
 }
 
-function withPod<T>({ home, host, procSys, netns }: PodPlace, work: PodWork<T>): T {
+function withPod<T>({ home, hostIdentity, procSys, netns }: PodPlace, work: PodWork<T>): T {
   using target = openNetns(netns);
   // Plumbing a pod there would replace the node's default route.
-  if (isSameNamespace(target, host)) throw noSuchNetns(netns, undefined, "it is the host's own");
+  if (identityOf(target) === hostIdentity) throw noSuchNetns(netns, undefined, "it is the host's own");
   let socket: OpenNetlinkSocket;
   try {
     socket = withinNamespace(target, home, () => openNetlink({ family: 'route' }));
@@ -164,9 +165,10 @@ function withPod<T>({ home, host, procSys, netns }: PodPlace, work: PodWork<T>):
   );
 }
 
-function isSameNamespace(one: NamespaceHandle, other: NamespaceHandle): boolean {
-  const [a, b] = [fstatSync(one.fd), fstatSync(other.fd)];
-  return a.dev === b.dev && a.ino === b.ino;
+/** What tells a namespace from others (ioctl_ns(2)): it stays while somebody holds it open, as we do the host's. */
+function identityOf({ fd }: NamespaceHandle): string {
+  const { dev, ino } = fstatSync(fd);
+  return `${dev}:${ino}`;
 }
 
 function noSuchNetns(path: string, cause: unknown, why = 'not there, or no network namespace'): DatapathError {
@@ -178,7 +180,9 @@ function noSuchNetns(path: string, cause: unknown, why = 'not there, or no netwo
 
 function errnoOf(error: unknown): string | undefined {
   if (error instanceof NetlinkError) return error.errno;
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // By its shape: under a test runner Node's own errors are of another realm's class.
+  const isObject = typeof error === 'object' && error !== null;
+  return isObject && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function withErrno(errno: string | undefined): { errno?: string } {

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from '@jest/globals';
-import { systemClock } from '#cloud/decorate/clock.ts';
+import { ManualClock } from '#cloud/decorate/testing/manual-clock.ts';
 import { assign, emptyLedger, unassign, withInterface } from '#warm-pool/ledger.ts';
 import type { NetworkInterface } from '#warm-pool/model.ts';
 import { createLog } from '../observe/log.ts';
@@ -31,9 +31,9 @@ const request = (id: string) => ({
 
 /** A pool of one address, and connection entries that come back `times` after they were deleted. */
 class Scene {
-  readonly pool = new Pool(
-    withInterface(emptyLedger({ mode: 'address', limits, coolDownMs: COOL_DOWN_MS }), eni),
-    Date.now,
+  readonly clock = new ManualClock();
+  readonly pool = new Pool(withInterface(emptyLedger({ mode: 'address', limits, coolDownMs: COOL_DOWN_MS }), eni), () =>
+    this.clock.wallTime(),
   );
   readonly records: JournalRecord[] = [];
   sweeps = 0;
@@ -52,14 +52,14 @@ class Scene {
         },
       },
       coolDownMs: COOL_DOWN_MS,
-      clock: systemClock,
+      clock: this.clock,
       log: createLog({ level: 'fatal', destination: '/dev/null' }),
     });
   }
 
   release(): number {
     if (this.pool.tryTake(request('a')) === undefined) throw new Error('no address');
-    const at = Date.now();
+    const at = this.clock.wallTime();
     const outcome = unassign(this.pool.ledger, request('a').attachment, at);
     if (outcome.kind !== 'released') throw new Error(outcome.kind);
     this.pool.update(() => outcome.ledger);
@@ -68,11 +68,11 @@ class Scene {
 
   /** How long the address rested, milliseconds. */
   async rested(from: number): Promise<number> {
-    while (coolDownsOf(this.pool.ledger, Date.now()).length > 0) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      if (Date.now() - from > 20 * COOL_DOWN_MS) throw new Error('it never ends');
+    while (coolDownsOf(this.pool.ledger, this.clock.wallTime()).length > 0) {
+      await this.clock.advance(5);
+      if (this.clock.wallTime() - from > 20 * COOL_DOWN_MS) throw new Error('it never ends');
     }
-    return Date.now() - from;
+    return this.clock.wallTime() - from;
   }
 
   async stop(): Promise<void> {

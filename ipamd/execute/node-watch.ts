@@ -34,8 +34,8 @@ export interface NodeWatchOptions {
   readonly random: () => number;
   /** Called when the CIDRs of the VPC changed. */
   readonly onVpcCidrs: (vpcCidrs: readonly string[]) => Promise<void>;
-  /** Facts changed and must survive a restart. */
-  readonly store: () => Promise<void>;
+  /** What must survive a restart, before anything else is done with it. */
+  readonly store: (facts: NodeFacts) => Promise<void>;
   /** Sets what attached interfaces lack; false where that must be tried again. */
   readonly follow: (attached: readonly NetworkInterfaceDescription[], signal: AbortSignal) => Promise<boolean>;
 }
@@ -153,10 +153,11 @@ export class NodeWatch {
     const isCidrs = !isSameSet(facts.vpcCidrs, vpcCidrs);
     if (isGroups || isCidrs)
       context.log.info({ securityGroupIds, vpcCidrs }, 'security groups or CIDRs of the VPC have changed');
+    // Written first: a daemon that is killed in between sets the kernel up by what is on disk when it starts.
+    if (isGroups || isCidrs) await store({ securityGroupIds, vpcCidrs });
     // Noted only once the kernel has them: what failed is a change at the next look, too.
     if (isCidrs) await onVpcCidrs(vpcCidrs);
     Object.assign(facts, { securityGroupIds, vpcCidrs });
-    if (isGroups || isCidrs) await store();
     const isOther = this.#options.compareByMetadata
       ? differs(await network.interfaces(options), context.pool.snapshot().interfaces)
       : !isSameSet(await network.macs(options), [...this.#knownMacs()]);

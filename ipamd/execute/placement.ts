@@ -121,7 +121,8 @@ export function watchPlacement(placement: Placement, from: WatchFrom): Placement
     await tagAdopted(attached, context, options, signal);
     return followSecurityGroups(attached, context, options, signal);
   };
-  const store = () => context.journal.append({ kind: 'node', ...node, identity: { ...node.identity, ...facts } });
+  const store = (known: NodeFacts) =>
+    context.journal.append({ kind: 'node', ...node, identity: { ...node.identity, ...known } });
   let nodeWatch: NodeWatch | undefined;
   const stop = new AbortController();
   let atStart = Promise.resolve();
@@ -129,7 +130,7 @@ export function watchPlacement(placement: Placement, from: WatchFrom): Placement
     const primary = attached.find(({ id }) => id === node.identity.primaryInterfaceId);
     if (primary !== undefined && !isSameSet(primary.securityGroupIds, facts.securityGroupIds)) {
       facts.securityGroupIds = primary.securityGroupIds;
-      await store();
+      await store(facts);
     }
     for (const tell of listeners) tell(attached);
     lateTags.found(attached);

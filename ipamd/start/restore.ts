@@ -153,7 +153,8 @@ export async function setUpKernel(
   { config, node, state, recovery }: Pick<RestoreOptions, 'config' | 'state'> & Pick<Restored, 'node' | 'recovery'>,
   { datapath, pool, log }: Pick<ExecuteContext, 'datapath' | 'pool' | 'log'>,
 ): Promise<void> {
-  const publishing = recovery.assignments
+  // Branch pods that are no more are taken away with what is left of them.
+  const publishing = [...recovery.assignments, ...state.branches.values()]
     .filter(({ portMappings }) => portMappings !== undefined)
     .map((stored) => ({ ...stored, addresses: addressesOf(stored) }));
   await datapath.setUpHost({ ...hostConfigOf(config, node.identity, pool.ledger), publishing });
@@ -177,8 +178,8 @@ function keptPods({ assignments }: Recovery, pool: ExecuteContext['pool']): read
   return own.map((stored) => {
     const { containerId, ifName } = stored.attachment;
     const place = pool.ledger.interfaces.get(stored.interfaceId)?.networkInterface;
-    const { hostIfName, portMappings } = stored;
-    const named = { containerId, ifName, hostIfName, addresses: addressesOf(stored), place };
+    const { hostIfName, portMappings, macs } = stored;
+    const named = { containerId, ifName, hostIfName, addresses: addressesOf(stored), place, macs };
     return portMappings === undefined ? named : { ...named, portMappings };
   });
 }

@@ -9,7 +9,7 @@ import { addressesOf, attachmentKey } from '#warm-pool/ledger.ts';
 import type { Bandwidth, PortMapping } from '#cni/spec/runtime-config.ts';
 import type { Action, Assignment, Attachment, CoolDown, NetworkInterface } from '#warm-pool/model.ts';
 import type { InstanceIdentity, InstanceTypeDescription } from '#cloud/provider.ts';
-import type { BranchInterface } from '../datapath/datapath.ts';
+import type { BranchInterface, LinkMacs } from '../datapath/datapath.ts';
 import type { EniConfig } from '../kubernetes/cluster-view.ts';
 import { type OwnWrite, youngWrites } from './own-writes.ts';
 
@@ -21,6 +21,8 @@ export interface StoredAssignment extends Assignment {
   readonly netns: string;
   /** Set where another CNI made the pod's link, routes and rules (start/peer-pods.ts); they are not ours to list or check. */
   readonly plumbedBy?: 'amazon-vpc-cni';
+  /** Of a link that was taken over from another CNI; absent where they are derived from the attachment. */
+  readonly macs?: LinkMacs;
   /** Set on the further interfaces of a multi-NIC pod: the interface of the same container that the runtime knows. */
   readonly parent?: string;
   /** Ports of the node that lead to it; absent where it publishes none. */

@@ -12,9 +12,11 @@ import { addPart } from './add.ts';
 import { burstPart } from './burst.ts';
 import { callsPart } from './calls.ts';
 import { daemonPart } from './daemon.ts';
+import { emulatorPart } from './emulator.ts';
 import type { Figure } from './figures.ts';
 
 import { journalPart } from './journal.ts';
+import { kernelWorkPart } from './kernel-work.ts';
 import { machine, versions } from './machine.ts';
 import { packetsPart } from './packets.ts';
 import type { Part } from './part.ts';
@@ -27,6 +29,8 @@ const PARTS: Readonly<Record<string, Part>> = {
   calls: callsPart,
   journal: journalPart,
   packets: packetsPart,
+  emulator: emulatorPart,
+  'kernel-work': kernelWorkPart,
 };
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Set in the process that already runs in a network namespace of its own. */
@@ -37,7 +41,7 @@ const HELP = `npm run bench [-- --json] [--only PART]
 Measures on this machine and prints percentiles; about four minutes in all.
 
 ${Object.entries(PARTS)
-  .map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`)
+  .map(([name, { about }]) => `  ${name.padEnd(11)} ${about}`)
   .join('\n')}
 
   --only PART   this part alone; may be given more than once

@@ -16,7 +16,14 @@ import { deleteRule, ruleText, type Rule } from '../netlink/route/rule.ts';
 import { linkLocalAddress } from '../host/desired.ts';
 import { hasIpv6 } from '../pod/desired.ts';
 import { attachmentKey } from '../names.ts';
-import { branchRoutes, branchRules, knownBranch, type BranchPod, type KnownBranch } from './desired.ts';
+import {
+  branchRoutes,
+  branchRules,
+  knownBranch,
+  type BranchPod,
+  type BranchShare,
+  type KnownBranch,
+} from './desired.ts';
 import { branchModeOf, branchTable, vlanGroup, vlanLinkName } from './numbers.ts';
 import { createVlan } from './vlan-link.ts';
 
@@ -55,6 +62,11 @@ export class BranchNetwork {
   /** Whether a pod needs what strict mode changes on the host. */
   get hasStrict(): boolean {
     return [...this.#known.values()].some(({ mode }) => mode === 'strict');
+  }
+
+  /** Whether one is in standard mode. */
+  get hasStandard(): boolean {
+    return [...this.#known.values()].some(({ mode }) => mode === 'standard');
   }
 
   /** Whether a pod of IPv6 is among them. */
@@ -126,7 +138,7 @@ export class BranchNetwork {
   }
 
   /** What of the ENI's link and table is not as promised; rules are the host's to judge. A link that is gone nobody here repairs. */
-  differences(state: KernelState, pod: BranchPod): readonly Difference[] {
+  differences(state: KernelState, pod: BranchShare): readonly Difference[] {
     const { vlanId, mac, trunkMac } = pod.branch;
     const name = vlanLinkName(vlanId);
     const where = `branch link ${name}`;
@@ -221,11 +233,11 @@ export class BranchNetwork {
   }
 }
 
-function vlanAlias({ hostIfName, containerId, ifName }: BranchPod): string {
+function vlanAlias({ hostIfName, containerId, ifName }: BranchShare): string {
   return `${hostIfName} ${attachmentKey(containerId, ifName)}`.slice(0, ALIAS_BYTES);
 }
 
-function ofKnownSubnets(pod: BranchPod): BranchPod {
+function ofKnownSubnets(pod: BranchShare): BranchShare {
   if (pod.branch.subnetCidr !== undefined) return pod;
   return { ...pod, addresses: pod.addresses.filter((address) => familyOf(address) === 'ipv6') };
 }

@@ -20,6 +20,16 @@ export interface KnownBranch {
 /** An attachment with a branch ENI. */
 export type BranchPod = PodAttachment & { readonly branch: BranchInterface };
 
+/** What of it the host has beside its veth pair is made of. */
+export type BranchShare = Pick<BranchPod, 'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'branch'>;
+
+/** Whether a pod, of this life or an earlier one, has an ENI of its own. */
+export function hasBranch(
+  pod: Omit<BranchShare, 'branch'> & Pick<PodAttachment, 'branch'>,
+): pod is BranchShare & typeof pod {
+  return pod.branch !== undefined;
+}
+
 /** Whether the pod has an ENI of its own. */
 export function isBranchPod(pod: PodAttachment): pod is BranchPod {
   return pod.branch !== undefined;
@@ -30,7 +40,11 @@ export function knownBranch({ hostIfName, addresses, branch }: BranchPod): Known
 }
 
 /** The way out of a branch ENI's table: its subnet's router by its VLAN link. Throws `DatapathError` without the subnet's CIDR. */
-export function branchRoutes(marks: OwnershipMarks, { addresses, branch }: BranchPod, link: number): readonly Route[] {
+export function branchRoutes(
+  marks: OwnershipMarks,
+  { addresses, branch }: Pick<BranchPod, 'addresses' | 'branch'>,
+  link: number,
+): readonly Route[] {
   return addresses.map(familyOf).flatMap((family) => {
     const gateway = gatewayOf(branch, family);
     const common = { table: branchTable(branch.vlanId), protocol: marks.protocol, link };

@@ -74,10 +74,11 @@ export class Repairing implements DriftRepair {
 
   #turn(): void {
     const now = this.#ports.now();
-    const { isSuspicious, isHopeful, doers } = this.#ports.takeNews();
+    const { isSuspicious, isHopeful, isMoved, doers } = this.#ports.takeNews();
     for (const [pid, name] of doers) this.#doers.set(pid, name);
     const isThorough = now - this.#thoroughAt >= SLOW_PACE_MS;
-    this.#isDue ||= isSuspicious || isThorough || now >= this.#retryAt || (isHopeful && this.#forgiveFailures());
+    this.#isDue ||=
+      isSuspicious || isMoved || isThorough || now >= this.#retryAt || (isHopeful && this.#forgiveFailures());
     const isContended = [...this.#left.values()].some(({ outcome }) => outcome !== 'missing');
     if (!this.#isDue || (isContended && now - this.#comparedAt < CONTENDED_PACE_MS)) return;
     this.#isDue = false;

@@ -1,7 +1,7 @@
 /** Drift repair of the datapath that speaks netlink: what should be there, out of what it was told. */
 import type { DriftRepair, DriftReport, KeptPod, OwnershipMarks, PodAttachment } from '../datapath.ts';
 import type { BranchNetwork } from '../branch/branch-network.ts';
-import { isBranchPod, type BranchPod } from '../branch/desired.ts';
+import { hasBranch, type BranchShare } from '../branch/desired.ts';
 import type { HostPorts } from '../host-port/host-ports.ts';
 import type { HostNetwork } from '../host/host-network.ts';
 import { isInterfaceWithMac, type Kernel } from '../kernel.ts';
@@ -19,18 +19,23 @@ import { hosted, keptPod, linkDifferences, podDifferences, podSysctls, type Host
 export interface KernelDriftParts {
   readonly kernel: Kernel;
   readonly marks: OwnershipMarks;
-  readonly host: Pick<HostNetwork, 'differences' | 'macs' | 'nodeAddresses' | 'replaceTable' | 'tables'>;
+  readonly host: Pick<
+    HostNetwork,
+    'differences' | 'followAddresses' | 'macs' | 'nodeAddresses' | 'replaceTable' | 'tables'
+  >;
   readonly hostPorts: Pick<HostPorts, 'damageOfAll'>;
   readonly branches: Pick<BranchNetwork, 'differences'>;
   /** Further sockets by which this process changes the kernel. */
   readonly own: readonly OpenNetlinkSocket[];
+  /** How much news the kernel keeps for us between two looks. */
+  readonly newsBytes?: number | undefined;
 }
 
 /** See the file's comment. It remembers the pods whose share of the host is to be there. */
 export class KernelDrift {
   readonly #parts: KernelDriftParts;
   readonly #pods = new Map<string, HostedPod>();
-  readonly #branchPods = new Map<string, BranchPod>();
+  readonly #branchPods = new Map<string, BranchShare>();
   #repairing: Repairing | undefined;
 
   constructor(parts: KernelDriftParts) {
@@ -40,12 +45,14 @@ export class KernelDrift {
   /** From now on this pod's share is to be there, as it has just been made. */
   promise(pod: PodAttachment): void {
     this.#pods.set(pod.hostIfName, hosted(this.#parts.marks, pod));
-    if (isBranchPod(pod)) this.#branchPods.set(pod.hostIfName, pod);
+    if (hasBranch(pod)) this.#branchPods.set(pod.hostIfName, pod);
   }
 
   /** Takes over a pod of an earlier life, unless more is known of it. */
   keep(pod: KeptPod): void {
-    if (!this.#pods.has(pod.hostIfName)) this.#pods.set(pod.hostIfName, keptPod(this.#parts.marks, pod));
+    if (this.#pods.has(pod.hostIfName)) return;
+    this.#pods.set(pod.hostIfName, keptPod(this.#parts.marks, pod));
+    if (hasBranch(pod)) this.#branchPods.set(pod.hostIfName, pod);
   }
 
   /** Before a pod is taken away or made anew: what of it is lost from now on is no damage. */
@@ -62,7 +69,7 @@ export class KernelDrift {
 
   /** Repairs until disposed of. Throws `NetlinkError` when the kernel does not let us listen. */
   begin(report: (report: DriftReport) => void): DriftRepair {
-    const { kernel, marks, own, host } = this.#parts;
+    const { kernel, marks, own, host, newsBytes } = this.#parts;
     const view = {
       judge: (link: Link) => this.#judge(link),
       isPod: (name: string) => this.#pods.has(name),
@@ -70,10 +77,11 @@ export class KernelDrift {
         return new Set(host.tables);
       },
     };
-    const news = new DriftNews(kernel, marks, [kernel.route, kernel.nft, ...own], view);
+    const news = new DriftNews(kernel, marks, { own: [kernel.route, kernel.nft, ...own], newsBytes }, view);
     const compare = (thorough: boolean): readonly Difference[] => {
       const state = new KernelState(kernel, marks);
       news.know(state.links.values());
+      host.followAddresses();
       return this.#differences(state, thorough);
     };
     const repairing = new Repairing(

@@ -5,6 +5,7 @@
  */
 import type { OwnershipMarks } from '../datapath.ts';
 import type { Kernel } from '../kernel.ts';
+import { SERVICE_LINK } from '../host-port/own-addresses.ts';
 import { decodeAttributes, readText } from '../netlink/attributes.ts';
 import { NETCONFA, NFNLGRP_NFTABLES, RTM, RTNLGRP } from '../netlink/constants.ts';
 import { NetlinkError } from '../netlink/errors.ts';
@@ -41,6 +42,8 @@ export interface News {
   readonly isSuspicious: boolean;
   /** Whether an ENI got an address, which routes may have waited for. */
   readonly isHopeful: boolean;
+  /** Whether the addresses that host ports are published on may have changed, which is nobody's damage. */
+  readonly isMoved: boolean;
   /** Processes that the kernel named: a number, and a name where it told one. */
   readonly doers: ReadonlyMap<number, string>;
 }
@@ -57,20 +60,30 @@ export class DriftNews implements Disposable {
   /** Links of pods in the news that are being read, each as it was told last: an ADD changes a link several times. */
   #told = new Map<number, Link>();
   #isHopeful = false;
+  #isMoved = false;
+  /** The link of services, where there is one. */
+  #services: number | undefined;
   #doers = new Map<number, string>();
 
-  constructor(kernel: Kernel, marks: OwnershipMarks, own: readonly OpenNetlinkSocket[], view: NewsView) {
+  constructor(
+    kernel: Kernel,
+    marks: OwnershipMarks,
+    { own, newsBytes }: { readonly own: readonly OpenNetlinkSocket[]; readonly newsBytes?: number | undefined },
+    view: NewsView,
+  ) {
     this.#marks = marks;
     this.#view = view;
-    this.#route = kernel.openInHost({ family: 'route', groups: Object.values(RTNLGRP), notFrom: own });
-    this.#nft = kernel.openInHost({ family: 'netfilter', groups: [NFNLGRP_NFTABLES], notFrom: own });
+    this.#route = kernel.openInHost({ family: 'route', groups: Object.values(RTNLGRP), notFrom: own, newsBytes });
+    this.#nft = kernel.openInHost({ family: 'netfilter', groups: [NFNLGRP_NFTABLES], notFrom: own, newsBytes });
   }
 
   /** Tells which links there are now; others are forgotten. */
   know(links: Iterable<Link>): void {
     this.#pods = new Map();
     this.#interfaces = new Set();
+    this.#services = undefined;
     for (const link of links) {
+      if (link.name === SERVICE_LINK) this.#services = link.index;
       const { of } = this.#view.judge(link);
       if (of === 'pod') this.#pods.set(link.index, link.name);
       if (of === 'interface') this.#interfaces.add(link.index);
@@ -81,6 +94,7 @@ export class DriftNews implements Disposable {
   take(): News {
     this.#doers = new Map();
     this.#isHopeful = false;
+    this.#isMoved = false;
     const suspicions = [
       this.#drain(this.#route, (message) => this.#isAboutRouting(message)),
       this.#drain(this.#nft, (message) => this.#isAboutTable(message)),
@@ -89,7 +103,8 @@ export class DriftNews implements Disposable {
     for (const { index, name } of this.#told.values()) this.#pods.set(index, name);
     this.#told = new Map();
     const isSuspicious = isWrong || suspicions.includes(true);
-    return { isSuspicious, isHopeful: this.#isHopeful, doers: isSuspicious ? this.#doers : new Map() };
+    const doers = isSuspicious ? this.#doers : new Map<number, string>();
+    return { isSuspicious, isHopeful: this.#isHopeful, isMoved: this.#isMoved, doers };
   }
 
   [Symbol.dispose](): void {
@@ -136,8 +151,10 @@ export class DriftNews implements Disposable {
         return body[5] !== protocol && this.#view.tables.has(decodeRoute(body).table);
       case RTM.newAddress:
         this.#isHopeful ||= this.#interfaces.has(body.readUInt32LE(4));
+        this.#noteAddress(body.readUInt32LE(4));
         return false;
       case RTM.delAddress:
+        this.#noteAddress(body.readUInt32LE(4));
         return this.#interfaces.has(body.readUInt32LE(4));
       case RTM.newNeighbour:
       case RTM.delNeighbour:
@@ -151,7 +168,16 @@ export class DriftNews implements Disposable {
     }
   }
 
+  /** The addresses of services come and go all the time, and are not the node's own. */
+  #noteAddress(index: number): void {
+    this.#isMoved ||= this.#services !== undefined && index !== this.#services;
+  }
+
   #isAboutLink(type: number, link: Link): boolean {
+    if (link.name === SERVICE_LINK) {
+      this.#isMoved = true;
+      this.#services = type === RTM.newLink ? link.index : undefined;
+    }
     const { of } = this.#view.judge(link);
     if (of === 'pod' && type === RTM.newLink) this.#told.set(link.index, link);
     return of === 'interface' || (of === 'pod' && type === RTM.delLink);

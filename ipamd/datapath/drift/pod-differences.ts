@@ -4,6 +4,7 @@ import { bucketText, isBucket } from '../bandwidth/qdisc.ts';
 import { limitLink } from '../bandwidth/pod-limits.ts';
 import { tokenBucket } from '../bandwidth/limits.ts';
 import { openToLoopback } from '../host-port/loopback.ts';
+import { branchGroup } from '../branch/numbers.ts';
 import { familyOf } from '../ip.ts';
 import { podGroup } from '../marks.ts';
 import { changeLink, type Link, type LinkChange } from '../netlink/route/link.ts';
@@ -25,7 +26,7 @@ import type { KernelState } from './kernel-state.ts';
 /** A pod as far as the host knows it. What is undefined is not compared. */
 export interface HostedPod extends Pick<
   PodAttachment,
-  'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'portMappings' | 'bandwidth' | 'branch'
+  'containerId' | 'ifName' | 'hostIfName' | 'addresses' | 'portMappings' | 'bandwidth' | 'branch' | 'macs'
 > {
   readonly mtu: number | undefined;
   /** Of the host's link. */
@@ -39,7 +40,9 @@ export function hosted(marks: OwnershipMarks, pod: PodAttachment): HostedPod {
 
 /** A pod of an earlier life: what is not known of it stays as it is. */
 export function keptPod(marks: OwnershipMarks, pod: KeptPod): HostedPod {
-  return { ...pod, mtu: undefined, group: pod.place === undefined ? undefined : podGroup(marks, pod.place) };
+  const { branch, place } = pod;
+  const ofPlace = place === undefined ? undefined : podGroup(marks, place);
+  return { ...pod, mtu: undefined, group: branch === undefined ? ofPlace : branchGroup(marks, branch.mode) };
 }
 
 /** All differences of one pod. A link that is gone is one that nobody here repairs. */

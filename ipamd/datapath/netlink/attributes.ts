@@ -13,46 +13,78 @@ export function align(length: number): number {
   return (length + 3) & ~3;
 }
 
-/** One attribute with a value of raw bytes. */
-export function attribute(type: number, value: Uint8Array): Buffer {
-  const length = HEADER_LENGTH + value.length;
-  const bytes = Buffer.alloc(align(length));
+/**
+ * So many zeros, out of the pool from which Node cuts small buffers: `Buffer.alloc` gets memory of its own each time, and a
+ * pod is made of a hundred pieces.
+ */
+export function zeros(length: number): Buffer {
+  return Buffer.allocUnsafe(length).fill(0);
+}
+
+/** Header and padding of an attribute whose value, of so many bytes, is still to be written. */
+function emptyAttribute(type: number, valueLength: number): Buffer {
+  const length = HEADER_LENGTH + valueLength;
+  const bytes = Buffer.allocUnsafe(align(length));
   bytes.writeUInt16LE(length, 0);
   bytes.writeUInt16LE(type, 2);
+  for (let at = length; at < bytes.length; at += 1) bytes[at] = 0;
+  return bytes;
+}
+
+/** One attribute with a value of raw bytes. */
+export function attribute(type: number, value: Uint8Array): Buffer {
+  const bytes = emptyAttribute(type, value.length);
   bytes.set(value, HEADER_LENGTH);
   return bytes;
 }
 
 /** An unsigned byte. */
 export function u8Attribute(type: number, value: number): Buffer {
-  return attribute(type, Uint8Array.of(value));
+  const bytes = emptyAttribute(type, 1);
+  bytes[HEADER_LENGTH] = value;
+  return bytes;
 }
 
 /** Four bytes in host order. */
 export function u32Attribute(type: number, value: number): Buffer {
-  return attribute(type, u32(value));
+  const bytes = emptyAttribute(type, 4);
+  bytes.writeUInt32LE(value >>> 0, HEADER_LENGTH);
+  return bytes;
 }
 
 /** Four bytes in network order, as nf_tables has them. */
 export function u32BigEndianAttribute(type: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value | 0);
-  return attribute(type, bytes);
+  const bytes = emptyAttribute(type, 4);
+  bytes.writeInt32BE(value | 0, HEADER_LENGTH);
+  return bytes;
 }
 
 /** A string with its terminating zero byte. */
 export function textAttribute(type: number, value: string): Buffer {
-  return attribute(type, Buffer.from(`${value}\0`));
+  const length = Buffer.byteLength(value);
+  const bytes = emptyAttribute(type, length + 1);
+  bytes.write(value, HEADER_LENGTH);
+  bytes[HEADER_LENGTH + length] = 0;
+  return bytes;
 }
 
 /** Attributes within an attribute, flagged as nested (nf_tables insists on the flag). */
 export function nestedAttribute(type: number, children: readonly Uint8Array[]): Buffer {
-  return attribute(type | NLA_F_NESTED, Buffer.concat(children));
+  return plainNestedAttribute(type | NLA_F_NESTED, children);
 }
 
 /** Attributes within an attribute without the flag, as iproute2 sends them to rtnetlink. */
 export function plainNestedAttribute(type: number, children: readonly Uint8Array[]): Buffer {
-  return attribute(type, Buffer.concat(children));
+  const bytes = emptyAttribute(
+    type,
+    children.reduce((length, child) => length + child.length, 0),
+  );
+  let at = HEADER_LENGTH;
+  for (const child of children) {
+    bytes.set(child, at);
+    at += child.length;
+  }
+  return bytes;
 }
 
 /** Four bytes in host order, without an attribute around them. */

@@ -2,7 +2,7 @@
  * The netlink message (linux/netlink.h, struct nlmsghdr): u32 length, u16 type, u16 flags, u32 sequence, u32 port, body.
  * Pure: requests to bytes, bytes to messages, error messages to errno and text.
  */
-import { align, decodeAttributes, readText } from './attributes.ts';
+import { align, decodeAttributes, readText, zeros } from './attributes.ts';
 import { NLM_F, NLMSG_DONE, NLMSG_HEADER_LENGTH, NLMSGERR_ATTR_MSG } from './constants.ts';
 import { NetlinkDecodeError } from './errors.ts';
 
@@ -34,7 +34,7 @@ export interface Acknowledgement {
 /** A request as it goes over the socket. */
 export function encodeRequest(request: NetlinkRequest, sequence: number, extraFlags = 0): Buffer {
   const length = NLMSG_HEADER_LENGTH + request.body.length;
-  const bytes = Buffer.alloc(align(length));
+  const bytes = zeros(align(length));
   bytes.writeUInt32LE(length, 0);
   bytes.writeUInt16LE(request.type, 4);
   bytes.writeUInt16LE(request.flags | extraFlags | NLM_F.request, 6);

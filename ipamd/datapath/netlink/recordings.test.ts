@@ -166,7 +166,7 @@ describe('a recorded dump', () => {
         cleanly(() => dump(answering(answers), request));
         cleanly(() => getOne(answering(answers), request));
         cleanly(() => submit(answering(answers), [request]));
-        expect(performance.now() - from).toBeLessThan(1000);
+        expect(performance.now() - from).toBeLessThan(20_000);
       }),
       { numRuns: 500 },
     );

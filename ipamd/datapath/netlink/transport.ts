@@ -51,6 +51,7 @@ const recvCall: (fd: number, bytes: Uint8Array, length: number, flags: number) =
   'int64_t recv(int, void *, size_t, int)',
 );
 const setnsCall: (fd: number, kind: number) => number = libc.func('int setns(int, int)');
+const unshareCall: (flags: number) => number = libc.func('int unshare(int)');
 const getsocknameCall: (fd: number, address: Uint8Array, length: Uint8Array) => number = libc.func(
   'int getsockname(int, void *, void *)',
 );
@@ -87,6 +88,8 @@ export interface NetlinkOptions {
   readonly family: 'route' | 'netfilter';
   /** Multicast groups to join (RTNLGRP_*). */
   readonly groups?: readonly number[];
+  /** How much news the kernel keeps until it is fetched; what is too much is lost, and `receive` says ENOBUFS. */
+  readonly newsBytes?: number | undefined;
   /** News of what was done by these sockets is dropped in the kernel. */
   readonly notFrom?: readonly OpenNetlinkSocket[];
 }
@@ -97,9 +100,7 @@ export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
   const fd = socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
   if (fd < 0) throw failure(`open a netlink socket (${options.family})`);
   try {
-    const address = Buffer.alloc(12);
-    address.writeUInt16LE(AF_NETLINK, 0);
-    if (bindCall(fd, address, address.length) !== 0) throw failure('bind a netlink socket');
+    if (bindCall(fd, ANY_PORT, ANY_PORT.length) !== 0) throw failure('bind a netlink socket');
     // Kernels before 4.12 and 4.20 lack these two; error texts and dump filters are then missing, nothing else.
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
     if (options.family === 'route') setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
@@ -107,7 +108,7 @@ export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
     if (options.notFrom !== undefined) ignoreNewsOf(fd, options.notFrom);
     for (const group of options.groups ?? []) {
       if (setOption(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group) !== 0) throw failure(`join netlink group ${group}`);
-      setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, MULTICAST_BUFFER_BYTES);
+      setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, options.newsBytes ?? MULTICAST_BUFFER_BYTES);
     }
   } catch (error) {
     closeSync(fd);
@@ -116,10 +117,14 @@ export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
   return socketOf(fd);
 }
 
+/** struct sockaddr_nl with port 0: the kernel chooses one. */
+const ANY_PORT = Buffer.alloc(12);
+ANY_PORT.writeUInt16LE(AF_NETLINK, 0);
+const optionValue = Buffer.alloc(4);
+
 function setOption(fd: number, level: number, name: number, value: number): number {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return setsockoptCall(fd, level, name, bytes, bytes.length);
+  optionValue.writeUInt32LE(value);
+  return setsockoptCall(fd, level, name, optionValue, optionValue.length);
 }
 
 /** linux/filter.h, struct sock_filter {u16 code, u8 jumpTrue, u8 jumpFalse, u32 k}. */
@@ -228,6 +233,16 @@ export function withinNamespace<T>(target: NamespaceHandle, home: NamespaceHandl
   if (setnsCall(target.fd, CLONE_NEWNET) !== 0) throw failure(`enter the network namespace ${target.path}`);
   try {
     return work();
+  } finally {
+    if (setnsCall(home.fd, CLONE_NEWNET) !== 0) process.abort();
+  }
+}
+
+/** A network namespace that nobody else has; it ends with its handle. Throws `NetlinkError`. As `withinNamespace` if the way back fails. */
+export function newNamespace(home: NamespaceHandle): NamespaceHandle {
+  if (unshareCall(CLONE_NEWNET) !== 0) throw failure('make a network namespace');
+  try {
+    return currentNamespace();
   } finally {
     if (setnsCall(home.fd, CLONE_NEWNET) !== 0) process.abort();
   }

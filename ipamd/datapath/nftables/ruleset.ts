@@ -55,6 +55,8 @@ export interface RulesetInput {
   readonly interfaces: readonly MarkedInterface[];
   /** Whether there may be branch pods in strict mode, whose packets are never the primary ENI's. */
   readonly hasStrict?: boolean;
+  /** Whether there may be branch pods in standard mode. */
+  readonly hasStandard?: boolean;
 }
 
 /** Multicast never leaves as unicast traffic of the node (RFC 5771). */
@@ -134,7 +136,12 @@ function chooseInterface({ marks, config, primaryLink, interfaces }: RulesetInpu
 }
 
 /** Only a connection's first packet is judged, so that a change of the CIDRs breaks no connection that is under way. */
-function judgeEgress({ marks, config, hasStrict = false }: RulesetInput): readonly RuleExpressions[] {
+function judgeEgress({
+  marks,
+  config,
+  hasStrict = false,
+  hasStandard = false,
+}: RulesetInput): readonly RuleExpressions[] {
   const judge = [
     ...fromPods(marks),
     ...newConnection(),
@@ -164,11 +171,12 @@ function judgeEgress({ marks, config, hasStrict = false }: RulesetInput): readon
     ...setConnectionMark(marks.connmark),
   ];
   return [
-    ...(hasStrict ? [[...inGroup(branchGroup(marks, 'strict')), ...accept()]] : []),
+    ...(hasStrict ? [asThemselves(marks)] : []),
     ...blocks.map(block),
     ...blocks.map(judgeHelper),
     ...(config.externalSnat ? [] : [judge]),
-    ...(config.family === 'ipv6' || config.family === 'dual' ? [masqueradedIpv6(marks)] : []),
+    ...(config.family === 'ipv6' || config.family === 'dual' ? [masqueraded(marks, 'ipv6', fromPods(marks))] : []),
+    ...(hasStandard ? [masqueraded(marks, 'ipv4', inGroup(branchGroup(marks, 'standard')))] : []),
     // Host ports set the mark whatever the settings say of NodePorts.
     restore,
     // Every packet, unlike above: a mark of the ENI is set on every packet. After kube-proxy, as routing is.
@@ -182,17 +190,22 @@ function judgeEgress({ marks, config, hasStrict = false }: RulesetInput): readon
 
 /**
  * What kube-proxy will give an address of the node, as a NodePort asked by a pod of the node. A secondary ENI may have no
- * IPv6 address of its own; the primary ENI's is taken then, and the VPC would drop it on any other ENI. In ipvs mode the
- * destination is still this host's.
+ * IPv6 address of its own, and a branch ENI's link has none of IPv4 either; the primary ENI's is taken then, and the VPC would
+ * drop it on any other ENI. In ipvs mode the destination is still this host's.
  */
-function masqueradedIpv6(marks: OwnershipMarks): RuleExpressions {
+function masqueraded(marks: OwnershipMarks, family: IpFamily, from: RuleExpressions): RuleExpressions {
   return [
-    ...fromPods(marks),
+    ...from,
     ...newConnection(),
-    ...isFamily('ipv6'),
+    ...isFamily(family),
     ...packetMarked(KUBE_PROXY_MASQUERADE),
     ...setConnectionMark(marks.connmark),
   ];
+}
+
+/** A strict pod has one way, which is its ENI's: there kube-proxy must not give it the node's address, which the VPC would drop. */
+function asThemselves(marks: OwnershipMarks): RuleExpressions {
+  return [...inGroup(branchGroup(marks, 'strict')), ...setPacketMark(0, KUBE_PROXY_MASQUERADE), ...accept()];
 }
 
 /** Helper addresses have no way but this one, whoever else may translate. */

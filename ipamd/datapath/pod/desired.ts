@@ -1,5 +1,5 @@
 /** The messages that make one pod: the veth pair, the pod's side, the host's side. Pure. */
-import { DatapathError, type OwnershipMarks, type PodAttachment } from '../datapath.ts';
+import { DatapathError, type LinkMacs, type OwnershipMarks, type PodAttachment } from '../datapath.ts';
 import { strictTables } from '../branch/desired.ts';
 import { branchGroup } from '../branch/numbers.ts';
 import { anyAddress, canonicalAddress, familyOf, hostPrefixLength, type IpFamily } from '../ip.ts';
@@ -25,16 +25,26 @@ const ALIAS_BYTES = 255;
 /** The node's own address of each family, where it is known: pods are reached from it. */
 export type NodeAddresses = Readonly<Record<IpFamily, string | undefined>>;
 
-/** The hardware addresses of both ends. */
-export interface PodMacs {
-  readonly host: string;
-  readonly pod: string;
+/** A function of values that never change, which one ADD asks for many times: what it said is kept for as long as the value is. */
+function remembering<K extends object, V>(derive: (key: K) => V): (key: K) => V {
+  const known = new WeakMap<K, V>();
+  return (key) => {
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const value = derive(key);
+    known.set(key, value);
+    return value;
+  };
 }
 
-/** MACs that are the same whenever the same attachment is made. */
-export function podMacs(pod: Pick<PodAttachment, 'containerId' | 'ifName'>): PodMacs {
-  return { host: linkMac(pod.containerId, pod.ifName, 'host'), pod: linkMac(pod.containerId, pod.ifName, 'pod') };
-}
+/** MACs that are the same whenever the same attachment is made; those of a link that was adopted are what they are. */
+export const podMacs: (pod: Pick<PodAttachment, 'containerId' | 'ifName' | 'macs'>) => LinkMacs = remembering(
+  ({ containerId, ifName, macs }) =>
+    macs ?? {
+      host: linkMac(containerId, ifName, 'host'),
+      pod: linkMac(containerId, ifName, 'pod'),
+    },
+);
 
 /** The alias by which the host's link tells its pod. */
 export function podAlias(pod: Pick<PodAttachment, 'containerId' | 'ifName'>): string {
@@ -72,6 +82,10 @@ export interface PodIp {
 
 /** The pod's addresses. Throws `DatapathError` for text that is no address, and unless there is one of a family at most. */
 export function podIps({ addresses }: Pick<PodAttachment, 'addresses'>): readonly PodIp[] {
+  return ipsOf(addresses);
+}
+
+const ipsOf = remembering((addresses: readonly string[]): readonly PodIp[] => {
   const ips = addresses.map((text) => {
     const family = familyOf(text);
     return { family, address: canonicalAddress(text), prefixLength: hostPrefixLength(family) };
@@ -79,7 +93,7 @@ export function podIps({ addresses }: Pick<PodAttachment, 'addresses'>): readonl
   const families = new Set(ips.map(({ family }) => family));
   if (ips.length > 0 && families.size === ips.length) return ips;
   throw new DatapathError('kernel-refused', `a pod has one address of a family, not ${JSON.stringify(addresses)}`);
-}
+});
 
 /** Whether the pod has an IPv6 address. */
 export function hasIpv6(pod: Pick<PodAttachment, 'addresses'>): boolean {

@@ -2,6 +2,7 @@
 import { DatapathError, type OwnershipMarks, type PodAttachment } from '../datapath.ts';
 import { EGRESS_ADDRESSES, EGRESS_BLOCKS, egressAddress, isEgressAddress, type Egress } from '../egress.ts';
 import { familyOf, IP_FAMILIES, type IpFamily } from '../ip.ts';
+import { routesToPods } from '../host/peer-pod.ts';
 import { readLinkByName, readRoutes, type Kernel } from '../kernel.ts';
 
 /** See the file's comment. */
@@ -20,7 +21,9 @@ export class EgressAddresses {
   equip(pod: PodAttachment, egress: readonly Egress[]): PodAttachment {
     const lacking = this.#lacking(pod, egress);
     if (lacking.length === 0) return pod;
-    const taken = new Set(this.#routes().map(({ destination }) => destination));
+    // Pods of amazon-vpc-cni-k8s have theirs of the same blocks, by routes in table main.
+    const routes = [...this.#routes(), ...routesToPods(this.#kernel.route)];
+    const taken = new Set(routes.map(({ destination }) => destination));
     return { ...pod, addresses: [...pod.addresses, ...lacking.map((family) => this.#free(family, taken))] };
   }
 

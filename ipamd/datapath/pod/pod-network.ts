@@ -8,6 +8,7 @@ import { readLinkByName, readLinks, readRoutes, type Kernel, type SetSysctls } f
 import { familyOf, IP_FAMILIES } from '../ip.ts';
 import { dyingGroup, isOurGroup } from '../marks.ts';
 import { attempt, submit } from '../netlink/exchange.ts';
+import type { NetlinkRequest } from '../netlink/message.ts';
 import { createVeth } from '../netlink/route/link.ts';
 import { deleteNeighbour } from '../netlink/route/neighbour.ts';
 import { deleteRoute, type Route } from '../netlink/route/route.ts';
@@ -27,11 +28,19 @@ interface Indexes {
   readonly pod: number;
 }
 
+/** What is sent once the pair is there. */
+interface Sides {
+  readonly host: readonly NetlinkRequest[];
+  readonly inside: readonly NetlinkRequest[];
+}
+
 /** See the file's comment. */
 export class PodNetwork {
   readonly #kernel: Kernel;
   readonly #marks: OwnershipMarks;
   readonly #removal: LinkRemoval;
+  /** Names of links that may be there: an ADD of another name asks the kernel nothing before it makes its pair. */
+  readonly #made = new Set<string>();
   #nextHostIndex: number;
 
   constructor(kernel: Kernel, marks: OwnershipMarks, background: OpenNetlinkSocket) {
@@ -47,32 +56,56 @@ export class PodNetwork {
    * throws.
    */
   async add(pod: PodAttachment, node: NodeAddresses, last: () => void): Promise<PodLinks> {
-    const withIpv6 = hasIpv6(pod);
+    if (this.#mayExist(pod.hostIfName)) await this.#makeRoom(pod);
+    const links = this.#make(pod, node, last);
+    if (links !== undefined) return links;
+    // A link of an earlier life that nobody had told of.
     await this.#makeRoom(pod);
-    const links = this.#kernel.withPod(pod.netns, (socket, netnsFd, setPodSysctls) => {
-      const indexes = this.#createPair(pod, socket, netnsFd);
+    const again = this.#make(pod, node, last);
+    if (again !== undefined) return again;
+    throw new DatapathError('name-in-use', `a link ${pod.hostIfName} came while it was made`, { errno: 'EEXIST' });
+  }
+
+  /** Undefined where a link of that name is on the host. */
+  #make(pod: PodAttachment, node: NodeAddresses, last: () => void): PodLinks | undefined {
+    const withIpv6 = hasIpv6(pod);
+    const macs = podMacs(pod);
+    return this.#kernel.withPod(pod.netns, (socket, netnsFd, setPodSysctls) => {
+      const chosen = { host: this.#takeHostIndex(), pod: FIRST_FREE_INDEX + (pod.index ?? 0) };
+      // All before the first is sent: what the kernel does in between empties the processor's caches of our code.
+      const prepared = this.#sides(pod, chosen, node);
+      const indexes = this.#createPair(pod, chosen, socket, netnsFd);
+      if (indexes === undefined) return undefined;
+      this.#made.add(pod.hostIfName);
       try {
+        const { host, inside } = indexes === chosen ? prepared : this.#sides(pod, indexes, node);
         if (withIpv6) this.#enableIpv6(pod, setPodSysctls);
-        submit(this.#kernel.route, [
-          ...hostSide(this.#marks, pod, indexes.host, node),
-          ...openToLoopback(pod, indexes.host),
-          ...limitLink(pod, 'ingress', indexes.host, pod.hostIfName),
-        ]);
-        // Before the link comes up: a queueing discipline that takes another's place waits for RCU.
-        submit(socket, [...limitLink(pod, 'egress', indexes.pod, pod.ifName), ...podSide(pod, indexes.pod)]);
+        submit(this.#kernel.route, host);
+        submit(socket, inside);
         last();
       } catch (error) {
         this.#removal.add([{ index: indexes.host, name: pod.hostIfName }]);
         throw error;
       }
-      const macs = podMacs(pod);
       return { hostIfName: pod.hostIfName, hostMac: macs.host, containerMac: macs.pod };
     });
-    return links;
+  }
+
+  #sides(pod: PodAttachment, indexes: Indexes, node: NodeAddresses): Sides {
+    return {
+      host: [
+        ...hostSide(this.#marks, pod, indexes.host, node),
+        ...openToLoopback(pod, indexes.host),
+        ...limitLink(pod, 'ingress', indexes.host, pod.hostIfName),
+      ],
+      // Before the link comes up: a queueing discipline that takes another's place waits for RCU.
+      inside: [...limitLink(pod, 'egress', indexes.pod, pod.ifName), ...podSide(pod, indexes.pod)],
+    };
   }
 
   /** Takes routes and neighbours away now and the link in the background. A pod that is not there is fine. */
   remove(hostIfName: string): void {
+    this.#made.delete(hostIfName);
     const link = readLinkByName(this.#kernel.route, hostIfName);
     if (link === undefined || !isOurGroup(this.#marks, link.group)) return;
     // Of every table: a strict branch pod has none in that of pods.
@@ -87,14 +120,16 @@ export class PodNetwork {
   /** Pods with branch ENIs too; strict ones have their address in tables of their own. */
   list(): readonly KernelPod[] {
     const routes = this.#addressRoutes();
-    return readLinks(this.#kernel)
-      .filter(({ group }) => isOurGroup(this.#marks, group) && group !== dyingGroup(this.#marks))
-      .map(({ name, index, alias }) => ({
-        hostIfName: name,
-        ifIndex: index,
-        key: alias,
-        addresses: addressesOf(routes.filter(({ link }) => link === index)),
-      }));
+    const ours = readLinks(this.#kernel).filter(
+      ({ group }) => isOurGroup(this.#marks, group) && group !== dyingGroup(this.#marks),
+    );
+    for (const { name } of ours) this.#made.add(name);
+    return ours.map(({ name, index, alias }) => ({
+      hostIfName: name,
+      ifIndex: index,
+      key: alias,
+      addresses: addressesOf(routes.filter(({ link }) => link === index)),
+    }));
   }
 
   /** Sends every link of ours, the dying ones of an earlier life too, to the background removal. */
@@ -126,6 +161,10 @@ export class PodNetwork {
     this.#kernel.setSysctls({ [`${host}/disable_ipv6`]: '0', [`${host}/accept_ra`]: '0' });
   }
 
+  #mayExist(name: string): boolean {
+    return this.#made.has(name) || this.#removal.isPending(name);
+  }
+
   /** An ADD that is tried again, or follows at once on a DEL, finds the link of before: that one must go first. */
   async #makeRoom(pod: PodAttachment): Promise<void> {
     if (this.#removal.isPending(pod.hostIfName)) await this.#removal.settled();
@@ -142,13 +181,14 @@ export class PodNetwork {
 
   /**
    * Makes the pair, with indexes of our choice so that nothing need be looked up. Where one of them is taken (other
-   * plugins, tunnel modules that make devices in every namespace), the kernel chooses and we look.
+   * plugins, tunnel modules that make devices in every namespace), the kernel chooses and we look. Undefined where the host
+   * has a link of that name already.
    */
-  #createPair(pod: PodAttachment, socket: OpenNetlinkSocket, netnsFd: number): Indexes {
-    const chosen = { host: this.#takeHostIndex(), pod: FIRST_FREE_INDEX + (pod.index ?? 0) };
+  #createPair(pod: PodAttachment, chosen: Indexes, socket: OpenNetlinkSocket, netnsFd: number): Indexes | undefined {
     const [refused] = attempt(this.#kernel.route, [createVeth(podVeth(this.#marks, pod, netnsFd, chosen))]);
     if (refused === undefined) return chosen;
     if (refused.errno !== 'EEXIST' && refused.errno !== 'EBUSY') throw refused;
+    if (readLinkByName(this.#kernel.route, pod.hostIfName) !== undefined) return undefined;
     if (readLinkByName(socket, pod.ifName) !== undefined) {
       throw new DatapathError('name-in-use', `${pod.ifName} exists already in ${pod.netns}`, {
         errno: 'EEXIST',

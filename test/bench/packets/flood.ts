@@ -15,9 +15,10 @@ export class Flood implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #answers: AsyncIterator<string>;
 
-  constructor(netns: string, destination: string) {
+  /** `from` is the port that it sends from. */
+  constructor(netns: string, destination: string, port: number, from: number) {
     const enter = ['--pdeathsig', 'KILL', 'nsenter', `--net=/run/netns/${netns}`];
-    const program = [process.execPath, '--no-warnings', PROGRAM, destination, '9'];
+    const program = [process.execPath, '--no-warnings', PROGRAM, destination, String(port), String(from)];
     const child = spawn('setpriv', [...enter, ...program], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child = child;
     this.#answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();

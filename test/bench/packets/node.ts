@@ -7,17 +7,29 @@
 import { createKernelDatapath } from '#ipamd/datapath/kernel-datapath.ts';
 import { hostIfName } from '#ipamd/datapath/names.ts';
 import { runCommand } from '#test/support/command.ts';
+import { until } from '#test/support/until.ts';
 import { Flood, type Sent } from './flood.ts';
 
 export type Layout = 'wellspring' | 'peer' | 'plain' | 'tracked';
 
+/**
+ * What is sent: with `ipv4` and `ipv6` a packet came back once, as in nearly every connection; nobody answers `unanswered`,
+ * which is of IPv4, and which the kernel takes for a new connection for as long as it lasts.
+ */
+export type Flow = 'ipv4' | 'ipv6' | 'unanswered';
+
 /** Reached by way of the second ENI, and in the VPC: no SNAT on the way. */
-const DESTINATION = '10.0.200.200';
-const GATEWAY = '10.0.1.1';
+const DESTINATION = { ipv4: '10.0.200.200', ipv6: '2001:db8:200::200' } as const;
+const GATEWAY = { ipv4: '10.0.1.1', ipv6: 'fe80:ec2::1' } as const;
+const PORT = 9;
+const FLOW_PORTS: Readonly<Record<Flow, number>> = { ipv4: 4000, unanswered: 4001, ipv6: 4002 };
+const REPLY = new URL('reply.program.ts', import.meta.url).pathname;
 const [PRIMARY, SECONDARY] = [
   { mac: '02:57:00:00:00:01', address: '10.0.0.10' },
   { mac: '02:57:00:00:00:02', address: '10.0.1.10' },
 ];
+/** Of the second ENI, from its MAC: the kernel's own is good after two seconds. */
+const LINK_LOCAL = 'fe80::57:ff:fe00:2/64';
 const HOST_END_MAC = '02:57:00:00:00:03';
 const SINK = 'wbp-sink';
 const FILL = 'wbp-fill';
@@ -25,20 +37,23 @@ const FILL = 'wbp-fill';
 /** Where packets end, and where the other ends of idle pods' links are. */
 export async function prepareSurroundings(): Promise<void> {
   for (const name of [SINK, FILL]) await runCommand('ip', ['netns', 'add', name]);
+  // Else every packet of IPv6 would be answered by an error, and looked up among the routes of all nodes.
+  await batch(['route add blackhole 2001:db8:200::/48'], SINK);
 }
 
 /** A node whose pod sends; measure with `send`. */
 export class PacketNode implements AsyncDisposable {
   readonly layout: Layout;
   readonly pods: number;
+  readonly #pod: string;
   readonly #uplink: string;
-  readonly #flood: Flood;
+  readonly #floods = new Map<Flow, Flood>();
 
-  private constructor(layout: Layout, pods: number, uplink: string, flood: Flood) {
+  private constructor(layout: Layout, pods: number, pod: string, uplink: string) {
     this.layout = layout;
     this.pods = pods;
+    this.#pod = pod;
     this.#uplink = uplink;
-    this.#flood = flood;
   }
 
   static async create(layout: Layout, pods: number): Promise<PacketNode> {
@@ -51,29 +66,64 @@ export class PacketNode implements AsyncDisposable {
       `link add eth0 netns ${node} address ${PRIMARY.mac} type veth peer name ${uplink}p netns ${SINK}`,
       `link add eth1 netns ${node} address ${SECONDARY.mac} type veth peer name ${uplink} netns ${SINK}`,
     ]);
-    await batch([`link set ${uplink} up`, `link set ${uplink}p up`, `address add ${GATEWAY}/32 dev ${uplink}`], SINK);
+    const gateways = [`${GATEWAY.ipv4}/32`, `${GATEWAY.ipv6}/64`];
+    await batch(
+      [
+        `link set ${uplink} up`,
+        `link set ${uplink}p up`,
+        ...gateways.map((address) => `address add ${address} dev ${uplink} nodad`),
+      ],
+      SINK,
+    );
     await batch(['link set lo up', `address add ${PRIMARY.address}/24 dev eth0`, 'link set eth0 up'], node);
     if (layout === 'wellspring') await plumbOurs(node, pod, pods);
     else await plumbByHand(node, pod, layout === 'peer' ? pods : 0);
     if (layout === 'peer' || layout === 'tracked') await trackConnections(node);
-    const made = new PacketNode(layout, pods, uplink, new Flood(pod, DESTINATION));
-    // Neighbours are looked up now.
-    await made.send(100);
-    return made;
+    return new PacketNode(layout, pods, pod, uplink);
   }
 
-  /** The processor time of so many packets; throws unless (nearly) all of them came through. */
-  async send(packets: number): Promise<Sent> {
+  /** Begins a flow, after which `send` may be called for it. Who is next on the way is looked up now. */
+  async begin(flow: Flow): Promise<void> {
+    const family = flow === 'ipv6' ? 'ipv6' : 'ipv4';
+    this.#floods.set(flow, new Flood(this.#pod, DESTINATION[family], PORT, FLOW_PORTS[flow]));
+    await this.#settle(flow);
+    if (flow === 'unanswered') return;
+    const enter = [`--net=/run/netns/${SINK}`, process.execPath, '--no-warnings', REPLY];
+    const pod = podAddress(sender(this.layout === 'peer' || this.layout === 'wellspring' ? this.pods : 1), family);
+    const ports = [PORT, FLOW_PORTS[flow]].map(String);
+    await runCommand('nsenter', [...enter, this.#uplink, SECONDARY.mac, DESTINATION[family], pod, ...ports]);
+    await this.#settle(flow);
+  }
+
+  /** The processor time of so many packets of a flow; throws unless (nearly) all of them came through. */
+  async send(flow: Flow, packets: number): Promise<Sent> {
     const before = await this.#received();
-    const sent = await this.#flood.send(packets);
+    const sent = await this.#flood(flow).send(packets);
     const arrived = (await this.#received()) - before;
     if (arrived < sent.packets * 0.99)
-      throw new Error(`${this.layout} with ${this.pods} pods: ${arrived} of ${sent.packets} packets came through`);
+      throw new Error(
+        `${this.layout} with ${this.pods} pods, ${flow}: ${arrived} of ${sent.packets} packets came through`,
+      );
     return sent;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#flood[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const flood of this.#floods.values()) await flood[Symbol.asyncDispose]();
+  }
+
+  /** The router is looked up with the first packet, and the looking takes as long as it takes. */
+  async #settle(flow: Flow): Promise<void> {
+    await until(`${this.layout} with ${this.pods} pods passes ${flow} on`, 30_000, async () => {
+      const before = await this.#received();
+      await this.#flood(flow).send(64);
+      return (await this.#received()) - before >= 64;
+    });
+  }
+
+  #flood(flow: Flow): Flood {
+    const flood = this.#floods.get(flow);
+    if (flood === undefined) throw new Error(`${flow} has not begun`);
+    return flood;
   }
 
   async #received(): Promise<number> {
@@ -93,6 +143,7 @@ async function plumbOurs(node: string, pod: string, pods: number): Promise<void>
     randomizeSnat: 'prng',
     nodePortSupport: true,
     eniMtu: 1500,
+    family: 'dual',
   });
   await datapath.setUpInterface({
     id: 'eni-2',
@@ -110,7 +161,7 @@ async function plumbOurs(node: string, pod: string, pods: number): Promise<void>
       containerId,
       ifName,
       netns: `/run/netns/${real ? pod : FILL}`,
-      addresses: [podAddress(index)],
+      addresses: [podAddress(index), podAddress(index, 'ipv6')],
       hostIfName: hostIfName('eni', containerId, ifName),
       deviceIndex: 1,
       networkCardIndex: 0,
@@ -135,10 +186,14 @@ async function plumbByHand(node: string, pod: string, ruled: number): Promise<vo
       'route add 169.254.1.1 dev eth0',
       'route add default via 169.254.1.1 dev eth0',
       `neighbour add 169.254.1.1 lladdr ${HOST_END_MAC} dev eth0`,
+      `address add ${podAddress(index, 'ipv6')}/128 dev eth0 nodad`,
+      'route add default via fe80::1 dev eth0',
+      `neighbour add fe80::1 lladdr ${HOST_END_MAC} dev eth0`,
     ],
     pod,
   );
-  await runCommand('ip', ['netns', 'exec', node, 'sysctl', '-qw', 'net.ipv4.ip_forward=1']);
+  const forwarding = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1'];
+  await runCommand('ip', ['netns', 'exec', node, 'sysctl', '-qw', ...forwarding]);
   const table = ruled > 0 ? 2 : 254;
   const rules = Array.from({ length: ruled }, (_, n) => [
     `rule add priority 512 to ${podAddress(n)} lookup main`,
@@ -154,8 +209,11 @@ async function plumbByHand(node: string, pod: string, ruled: number): Promise<vo
       `address add ${SECONDARY.address}/24 dev eth1 noprefixroute`,
       `route add ${address} dev host`,
       ...(ruled > 0 ? ['rule add priority 1024 fwmark 0x80/0x80 lookup main'] : []),
-      `route add ${GATEWAY} dev eth1 scope link table ${table}`,
-      `route add default via ${GATEWAY} dev eth1 onlink table ${table}`,
+      `route add ${GATEWAY.ipv4} dev eth1 scope link table ${table}`,
+      `route add default via ${GATEWAY.ipv4} dev eth1 onlink table ${table}`,
+      `route add ${podAddress(index, 'ipv6')} dev host`,
+      `address replace ${LINK_LOCAL} dev eth1 nodad`,
+      `route add default via ${GATEWAY.ipv6} dev eth1`,
       ...rules,
       ...routes.flat(),
     ],
@@ -165,8 +223,8 @@ async function plumbByHand(node: string, pod: string, ruled: number): Promise<vo
 
 /** One rule that asks for it is what turns tracking on in a namespace. */
 async function trackConnections(node: string): Promise<void> {
-  const chain = 'add chain ip track pre { type filter hook prerouting priority -100; }';
-  const lines = ['add table ip track', chain, 'add rule ip track pre ct state invalid counter'];
+  const chain = 'add chain inet track pre { type filter hook prerouting priority -100; }';
+  const lines = ['add table inet track', chain, 'add rule inet track pre ct state invalid counter'];
   await runCommand('nsenter', [`--net=/run/netns/${node}`, 'nft', '-f', '-'], { stdin: `${lines.join('\n')}\n` });
 }
 
@@ -175,7 +233,8 @@ function sender(pods: number): number {
   return Math.floor(pods / 2);
 }
 
-function podAddress(index: number): string {
+function podAddress(index: number, family: 'ipv4' | 'ipv6' = 'ipv4'): string {
+  if (family === 'ipv6') return `2001:db8:0:2::${(index + 2).toString(16)}`;
   return `10.0.${100 + Math.floor(index / 250)}.${2 + (index % 250)}`;
 }
 

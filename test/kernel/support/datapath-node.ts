@@ -22,6 +22,11 @@ export const FABRIC_IPV6 = '2001:db8:0:9::1';
 const PRIMARY_LINK_LOCAL = 'fe80::57:ff:fe00:1';
 const SECONDARY_LINK_LOCAL = 'fe80::57:ff:fe00:2';
 
+/** How long an answer may take; an emulated processor takes its time (test/vm/main.ts). */
+const ANSWER_MS = 10_000;
+/** Long enough for what would be answered, and lost where it is: a wrong answer that is later still goes unseen. */
+export const SILENCE_MS = process.env['WELLSPRING_IN_VM'] === undefined ? 700 : 10_000;
+
 /** Runs a command and returns its standard output. */
 export function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -108,14 +113,26 @@ export class TestNode implements Disposable {
     return lines;
   }
 
+  /** `probe` where no answer is expected, so that waiting for it would cost. */
+  probeInVain(short: string, address: string, port: number, payload = 'x', source = ''): Promise<string> {
+    return this.probe(short, address, port, payload, source, SILENCE_MS);
+  }
+
   /** Sends a datagram and returns the answer, or `timeout`. */
-  async probe(short: string, address: string, port: number, payload = 'x', source = ''): Promise<string> {
+  async probe(
+    short: string,
+    address: string,
+    port: number,
+    payload = 'x',
+    source = '',
+    answerMs = ANSWER_MS,
+  ): Promise<string> {
     const script = `
       const s = require('node:dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}');
       s.on('message', (m) => { console.log(String(m)); process.exit(0); });
       s.on('error', (e) => { console.log(e.code); process.exit(0); });
       s.bind({ port: 0${source === '' ? '' : `, address: '${source}'`} }, () => s.send('${payload}', ${port}, '${address}'));
-      setTimeout(() => { console.log('timeout'); process.exit(0); }, 700);`;
+      setTimeout(() => { console.log('timeout'); process.exit(0); }, ${answerMs});`;
     const child = spawn('ip', ['netns', 'exec', this.name(short), process.execPath, '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -126,23 +143,23 @@ export class TestNode implements Disposable {
   }
 
   /** One socket that stays open: each call sends a datagram by it and returns the answer, or `timeout`. */
-  converse(short: string, address: string, port: number): () => Promise<string> {
+  converse(short: string, address: string, port: number): (answerMs?: number) => Promise<string> {
     const script = `
       const s = require('node:dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}');
       let timer;
       s.on('message', (m) => { clearTimeout(timer); console.log(String(m)); });
-      process.stdin.on('data', () => {
+      process.stdin.on('data', (answerMs) => {
         s.send('more', ${port}, '${address}');
-        timer = setTimeout(() => console.log('timeout'), 700);
+        timer = setTimeout(() => console.log('timeout'), Number(answerMs));
       });`;
     const child = spawn('ip', ['netns', 'exec', this.name(short), process.execPath, '-e', script], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.#children.push(child);
     const reader = createInterface({ input: child.stdout });
-    return async () => {
+    return async (answerMs = ANSWER_MS) => {
       const answer = once(reader, 'line');
-      child.stdin.write('.');
+      child.stdin.write(`${answerMs}\n`);
       return String((await answer)[0]);
     };
   }

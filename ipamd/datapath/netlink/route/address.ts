@@ -1,6 +1,6 @@
 /** Addresses: linux/if_addr.h, struct ifaddrmsg {u8 family, u8 prefixLength, u8 flags, u8 scope, u32 index}. Pure. */
 import { addressBytes, addressFamily, addressText, familyOf } from '../../ip.ts';
-import { attribute, decodeAttributes, readU32, readU8, u32Attribute, u8Attribute } from '../attributes.ts';
+import { attribute, decodeAttributes, readU32, readU8, u32Attribute, u8Attribute, zeros } from '../attributes.ts';
 import { IFA, NLM_F, RTM } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
@@ -21,7 +21,7 @@ export interface LinkAddress {
 }
 
 function encode(address: LinkAddress): Buffer {
-  const header = Buffer.alloc(HEADER_LENGTH);
+  const header = zeros(HEADER_LENGTH);
   header.writeUInt8(addressFamily(familyOf(address.address)), 0);
   header.writeUInt8(address.prefixLength, 1);
   // Flags of more than eight bits have an attribute, which then counts alone.
@@ -59,7 +59,7 @@ export function deleteAddress(address: LinkAddress): NetlinkRequest {
 
 /** Asks for all addresses, of every family, of a link, or of all links with index 0. */
 export function dumpAddresses(index: number): NetlinkRequest {
-  const header = Buffer.alloc(HEADER_LENGTH);
+  const header = zeros(HEADER_LENGTH);
   header.writeUInt32LE(index, 4);
   return { type: RTM.getAddress, flags: 0, body: header, what: 'addr show', tolerate: ['ENODEV'] };
 }

@@ -9,6 +9,7 @@ import {
   textAttribute,
   u32Attribute,
   u8Attribute,
+  zeros,
 } from '../attributes.ts';
 import {
   AF_INET,
@@ -84,7 +85,7 @@ export interface LinkChange {
 
 /** struct ifinfomsg. */
 export function linkHeader(index: number, flags = 0, change = 0): Buffer {
-  const bytes = Buffer.alloc(HEADER_LENGTH);
+  const bytes = zeros(HEADER_LENGTH);
   bytes.writeInt32LE(index, 4);
   bytes.writeUInt32LE(flags, 8);
   bytes.writeUInt32LE(change, 12);

@@ -1,6 +1,6 @@
 /** Neighbours: linux/neighbour.h, struct ndmsg {u8 family, pad[3], i32 index, u16 state, u8 flags, u8 type}. Pure. */
 import { addressBytes, addressFamily, addressText, familyOf } from '../../ip.ts';
-import { attribute, decodeAttributes } from '../attributes.ts';
+import { attribute, decodeAttributes, zeros } from '../attributes.ts';
 import { NDA, NLM_F, NUD_PERMANENT, RTM } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
@@ -17,7 +17,7 @@ export interface Neighbour {
 }
 
 function header(family: number, index: number, state: number): Buffer {
-  const bytes = Buffer.alloc(HEADER_LENGTH);
+  const bytes = zeros(HEADER_LENGTH);
   bytes.writeUInt8(family, 0);
   bytes.writeInt32LE(index, 4);
   bytes.writeUInt16LE(state, 8);

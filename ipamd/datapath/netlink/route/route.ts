@@ -3,7 +3,7 @@
  * Pure. A table above 255 is given in RTA_TABLE only.
  */
 import { addressBytes, addressFamily, addressText, anyAddress, familyOf, familyOfNumber } from '../../ip.ts';
-import { attribute, decodeAttributes, readU32, u32Attribute } from '../attributes.ts';
+import { attribute, decodeAttributes, readU32, u32Attribute, zeros } from '../attributes.ts';
 import { NLM_F, RTA, RTM, RTN_UNICAST, RTNH_F_ONLINK } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
@@ -30,7 +30,7 @@ export interface Route {
 type Head = Pick<Route, 'prefixLength' | 'table' | 'protocol' | 'scope' | 'onlink'>;
 
 function header(family: number, route: Head, type: number): Buffer {
-  const bytes = Buffer.alloc(HEADER_LENGTH);
+  const bytes = zeros(HEADER_LENGTH);
   bytes.set([family, route.prefixLength, 0, 0, route.table < 256 ? route.table : 0, route.protocol, route.scope, type]);
   bytes.writeUInt32LE(route.onlink === true ? RTNH_F_ONLINK : 0, 8);
   return bytes;

@@ -1,0 +1,90 @@
+/** The C program that sends recorded messages, compiled by the compiler that the CNI binary is compiled with. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { runCommand } from '#test/support/command.ts';
+import type { RecordedDatagram } from './recording.ts';
+import type { Took } from './stopwatch.ts';
+
+const SOURCE = new URL('bare.c', import.meta.url).pathname;
+/** In the order of tools/build-cni.ts, but for musl-gcc, which sees no headers of the kernel. */
+const COMPILERS = ['gcc', 'cc'] as const;
+
+/** A compiler in PATH; undefined without one. */
+export function findCompiler(): string | undefined {
+  const directories = (process.env['PATH'] ?? '').split(delimiter);
+  return COMPILERS.flatMap((name) => directories.map((directory) => join(directory, name))).find((path) => {
+    try {
+      accessSync(path, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The running program; disposed of when its input ends. */
+export class BareProgram implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+
+  private constructor(child: ChildProcess, answers: AsyncIterator<string>) {
+    this.#child = child;
+    this.#answers = answers;
+  }
+
+  static async start(
+    compiler: string,
+    hostNetns: string,
+    recordings: readonly (readonly RecordedDatagram[])[],
+    directory: string,
+  ): Promise<BareProgram> {
+    await mkdir(directory, { recursive: true });
+    const program = join(directory, 'bare');
+    await runCommand(compiler, [
+      '-O2',
+      '-D_GNU_SOURCE',
+      '-std=gnu11',
+      '-Wall',
+      '-Wextra',
+      '-Werror',
+      '-o',
+      program,
+      SOURCE,
+    ]);
+    const files = await Promise.all(
+      recordings.map(async (recording, index) => {
+        const file = join(directory, `recording-${index}`);
+        await writeFile(file, recording.map(lineOf).join(''));
+        return file;
+      }),
+    );
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, hostNetns, ...files], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    return new BareProgram(child, createInterface({ input: child.stdout })[Symbol.asyncIterator]());
+  }
+
+  /** What a recording took for a pod in this namespace. Rejects when the program ended. */
+  async run(recording: number, netns: string): Promise<Took> {
+    this.#child.stdin?.write(`${recording} ${netns}\n`);
+    const { value, done } = await this.#answers.next();
+    if (done === true) throw new Error(`the C program ended with ${this.#child.exitCode ?? this.#child.signalCode}`);
+    const [wallUs = Number.NaN, cpuUs = Number.NaN] = value.split(' ').map((ns) => Number(ns) / 1000);
+    return { wallUs, cpuUs };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.stdin?.end();
+    await gone;
+  }
+}
+
+function lineOf({ place, patch, bytes }: RecordedDatagram): string {
+  return `${place === 'host' ? 'h' : 'p'} ${patch} ${bytes.toString('hex')}\n`;
+}
