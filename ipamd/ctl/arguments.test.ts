@@ -14,11 +14,11 @@ function asked(...argv: readonly string[]) {
 
 describe('parseArguments', () => {
   it('makes a question of a command line', () => {
-    expect(asked('pods')).toMatchObject({ path: '/v1/pods', socket: DEFAULT_SOCKET, asJson: false });
+    expect(asked('pods')).toMatchObject({ path: '/v1/pods', socket: DEFAULT_SOCKET, format: 'table' });
     expect(asked('-o', 'json', 'enis', '--socket', '/s')).toMatchObject({
       path: '/v1/enis',
       socket: '/s',
-      asJson: true,
+      format: 'json',
     });
     expect(asked('plan', '--set', 'A=b c&d', '--set=E=')).toMatchObject({ path: '/v1/plan?set=A%3Db+c%26d&set=E%3D' });
     expect(asked('explain', 'a/b')).toMatchObject({ path: '/v1/explain?subject=a%2Fb' });

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Command, COMMANDS, type Question } from './commands.ts';
 import { usage } from './failure.ts';
 import { DEFAULT_SOCKET } from './help.ts';
+import { type Format, formatOf } from './output.ts';
 
 export type Invocation =
   | { readonly kind: 'help'; readonly command: Command | undefined }
@@ -11,7 +12,7 @@ export type Invocation =
       readonly command: Command;
       readonly question: Question;
       readonly socket: string;
-      readonly asJson: boolean;
+      readonly format: Format;
       /** --yes was given. */
       readonly yes?: true;
     };
@@ -40,10 +41,15 @@ export function parseArguments(argv: readonly string[], env: Readonly<Record<str
       settings,
       instanceType: instanceTypeOf(command, values, settings),
     },
-    socket: values.socket ?? (env['WELLSPRING_INTROSPECT_SOCKET'] || DEFAULT_SOCKET),
-    asJson: asJson(values),
+    socket: values.socket ?? socketOf(env),
+    format: formatOf(values),
     ...(values.yes === true ? { yes: values.yes } : {}),
   };
+}
+
+/** Where the environment or nobody says. */
+export function socketOf(env: Readonly<Record<string, string | undefined>>): string {
+  return env['WELLSPRING_INTROSPECT_SOCKET'] || DEFAULT_SOCKET;
 }
 
 function tokens(argv: readonly string[]) {
@@ -100,10 +106,4 @@ function instanceTypeOf(
   if (instanceType === '' && offline !== undefined && settings.length > 0)
     throw usage('--set needs --instance-type here', `without it, \`${name}\` answers for this node as its ipamd runs.`);
   return instanceType;
-}
-
-function asJson({ json, output }: { readonly json?: boolean; readonly output?: string }): boolean {
-  if (output !== undefined && output !== 'json' && output !== 'text')
-    throw usage(`-o ${JSON.stringify(output)} is not known`, 'the output is json or text.');
-  return json === true || output === 'json';
 }

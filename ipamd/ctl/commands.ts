@@ -15,6 +15,10 @@ import { showExplanation } from './show-explain.ts';
 import { showPlan } from './show-plan.ts';
 import { showCalls, showInterfaces, showPods, showSubnets } from './show-rows.ts';
 import { showStatus } from './show-status.ts';
+import { completion } from './completion.ts';
+import { MIGRATE_COMMANDS } from './migrate-commands.ts';
+import { NODE_COMMANDS } from './node-commands.ts';
+import type { WorkContext, Worked } from './work.ts';
 
 export interface Command {
   readonly name: string;
@@ -31,6 +35,8 @@ export interface Command {
   readonly act?: (how: { readonly yes: boolean; readonly socket: string }) => Promise<unknown>;
   /** Does it all itself, from the arguments after its name to what is printed. */
   readonly run?: (argv: readonly string[]) => Promise<string>;
+  /** Reads its own arguments, output options left out, and works on this node or on a file. */
+  readonly work?: (argv: readonly string[], context: WorkContext) => Promise<Worked>;
   readonly path: (question: Question) => string;
   /** The answer for people; `now` is the time of asking. */
   readonly show: (answer: unknown, now: number) => string;
@@ -63,7 +69,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'pods',
     synopsis: '',
     summary: 'every pod with an address: pod, address, ENI, route table, host link',
-    help: 'One line for each attachment that holds an address.',
+    help: 'One line for each attachment that holds an address. Pods with security groups of their own are among them, with their branch ENI and its table.',
     path: () => '/v1/pods',
     show: as<readonly PodRow[]>(showPods),
   },
@@ -174,6 +180,20 @@ export const COMMANDS: readonly Command[] = [
       'The workload is a list of generators (.json) or a trace (CSV, JSON Lines) of pods. Forms: docs/simulator.md.',
     ].join('\n'),
     run: simulate,
+    path: () => '/v1/status',
+    show: String,
+  },
+  ...NODE_COMMANDS,
+  ...MIGRATE_COMMANDS,
+  {
+    name: 'completion',
+    synopsis: 'bash|zsh|fish',
+    summary: 'completion of commands and options for a shell',
+    help: 'Prints a script. bash, zsh: source <(wellspringctl completion bash). fish: wellspringctl completion fish | source.',
+    work: (argv) => {
+      const script = completion(argv, COMMANDS);
+      return Promise.resolve({ answer: { script }, show: () => script, exitCode: 0 });
+    },
     path: () => '/v1/status',
     show: String,
   },

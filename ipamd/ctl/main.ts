@@ -1,41 +1,57 @@
 /** `wellspringctl`: asks a node's ipamd what it knows, over its introspection socket. */
-import { type Invocation, parseArguments } from './arguments.ts';
+import { type Invocation, parseArguments, socketOf } from './arguments.ts';
 import { ask } from './ask.ts';
-import { COMMANDS } from './commands.ts';
+import { type Command, COMMANDS } from './commands.ts';
 import { Failure, failureLines } from './failure.ts';
 import { commandHelp, generalHelp } from './help.ts';
+import { document, paintFor, withoutFormat } from './output.ts';
+import { withoutSocket } from './work.ts';
 
 async function main(argv: readonly string[]): Promise<void> {
-  const own = COMMANDS.find(({ name }) => name === argv[0])?.run;
-  if (own !== undefined && !argv.includes('--help') && !argv.includes('-h')) {
-    process.stdout.write(await own(argv.slice(1)));
-    return;
-  }
+  const command = COMMANDS.find(({ name }) => name === argv[0]);
+  const asksHelp = argv.includes('--help') || argv.includes('-h');
+  if (command?.run !== undefined && !asksHelp) return print(await ran(command.run, argv.slice(1)));
+  if (command?.work !== undefined && !asksHelp) return worked(command.work, argv.slice(1));
   const invocation = parseArguments(argv, process.env);
-  if (invocation.kind === 'help') {
-    process.stdout.write(invocation.command === undefined ? generalHelp() : commandHelp(invocation.command));
-    return;
-  }
-  process.stdout.write(await answerTo(invocation));
+  if (invocation.kind === 'help')
+    return print(invocation.command === undefined ? generalHelp() : commandHelp(invocation.command));
+  return print(await answerTo(invocation));
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** A command that prints by itself knows tables and JSON. */
+async function ran(run: NonNullable<Command['run']>, argv: readonly string[]): Promise<string> {
+  const { format, rest } = withoutFormat(argv);
+  if (format === 'table') return run(rest);
+  const json = await run([...rest, '--json']);
+  return format === 'json' ? json : document(JSON.parse(json), format);
+}
+
+async function worked(work: NonNullable<Command['work']>, argv: readonly string[]): Promise<void> {
+  const { format, rest } = withoutFormat(argv);
+  const { socket = socketOf(process.env), rest: own } = withoutSocket(rest);
+  const { answer, show, exitCode } = await work(own, { socket, environment: process.env, now: () => Date.now() });
+  print(format === 'table' ? show(paintFor(process.stdout, process.env)) : document(answer, format));
+  process.exitCode = exitCode;
 }
 
 async function answerTo(invocation: Extract<Invocation, { kind: 'ask' }>): Promise<string> {
-  const { command, question, socket, asJson, yes = false } = invocation;
+  const { command, question, socket, format, yes = false } = invocation;
   try {
     const answer =
       (await command.act?.({ yes, socket })) ??
       command.offline?.(question) ??
       (await ask(socket, command.path(question)));
-    return asJson ? document(answer) : command.show(answer, Date.now());
+    return format === 'table' ? command.show(answer, Date.now()) : document(answer, format);
   } catch (error) {
-    // Who reads JSON gets the daemon's refusal as JSON too.
-    if (asJson && error instanceof Failure && error.answer !== undefined) process.stdout.write(document(error.answer));
+    // Who reads JSON or YAML gets the daemon's refusal in it, too.
+    if (format !== 'table' && error instanceof Failure && error.answer !== undefined)
+      print(document(error.answer, format));
     throw error;
   }
-}
-
-function document(answer: unknown): string {
-  return `${JSON.stringify(answer, undefined, 2)}\n`;
 }
 
 // `wellspringctl pods | head` closes the pipe early; that is no failure.
