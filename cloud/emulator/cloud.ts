@@ -2,16 +2,16 @@
  * The embedded cloud as one thing: a region, its EC2 face, its metadata face and its switches. Tests, the demo and the
  * command line start it here.
  */
-import { inspect } from 'node:util';
 import type { CallRecord } from './call-log.ts';
 import { CallLog } from './call-log.ts';
+import type { Change } from './change-log.ts';
+import { ChangeLog } from './change-log.ts';
 import { Control } from './control.ts';
 import type { CredentialSettings } from './credentials/authority.ts';
 import { CredentialAuthority } from './credentials/authority.ts';
 import { podIdentityListener } from './credentials/pod-identity.ts';
-import { Ec2Face } from './ec2/face.ts';
-import { ec2Listener } from './ec2/listener.ts';
 import type { Ec2Action } from './ec2-actions.ts';
+import { openEc2 } from './ec2-service.ts';
 import type { Fault, ScriptedFault } from './faults.ts';
 import type { ListenAddress, Listening } from './http-listen.ts';
 import { listenHttp } from './http-listen.ts';
@@ -19,12 +19,13 @@ import type { Delay, Latency } from './latency.ts';
 import { metadataListener } from './metadata/listener.ts';
 import { findSubject } from './metadata/subject.ts';
 import type { Region } from './region.ts';
-import { Regions } from './regions.ts';
 import type { SwitchSettings } from './switches.ts';
+import { stateOf } from './state-view.ts';
 import { Switches } from './switches.ts';
 import type { Throttling } from './throttle.ts';
 
 export type { CallRecord } from './call-log.ts';
+export type { Change, ResourceChange } from './change-log.ts';
 export type { Fault, ScriptedFault } from './faults.ts';
 export type { ListenAddress } from './http-listen.ts';
 export type { CredentialSettings } from './credentials/authority.ts';
@@ -50,6 +51,14 @@ export interface CloudOptions {
   readonly staleReadsMs?: number;
   readonly metadataLagMs?: number;
   readonly credentials?: CredentialSettings;
+  /** Stands in front of this EC2 endpoint, e.g. a LocalStack: interfaces are ours, the rest is its (docs/behind.md). */
+  readonly behind?: URL;
+  /** Shown with the state: what the ids are called. */
+  readonly names?: () => object;
+  /** The EC2 face is served there as well. */
+  readonly alsoListen?: readonly ListenAddress[];
+  /** Called when somebody asks over HTTP that the cloud ends; where it is absent, nobody can. */
+  readonly onDown?: () => void;
 }
 
 /** With `instanceId` every client is that instance; without it instances are told apart by their source address. */
@@ -72,10 +81,14 @@ export interface Cloud extends AsyncDisposable {
   setCredentials(settings: CredentialSettings): void;
   /** The latest calls of all faces, oldest first. */
   calls(): readonly CallRecord[];
+  /** What has become of the region, oldest first; `after` leaves out the changes up to that number. */
+  changes(after?: number): readonly Change[];
   /** Arms a fault for the next call (or so many next calls) of the action; `*` is any action. */
   failNext(action: Ec2Action | '*', fault: Fault & Pick<ScriptedFault, 'times'>): void;
   pendingFaults(): readonly ScriptedFault[];
   clearFaults(): void;
+  /** Changes what is named and leaves the rest. */
+  set(settings: Partial<SwitchSettings>): void;
   setLatency(latency: Latency): void;
   /** `undefined` switches throttling off; new settings start with full buckets. */
   setThrottling(throttling: Throttling | undefined): void;
@@ -92,24 +105,22 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const log = new CallLog();
   const authority = new CredentialAuthority();
   const credentials = () => switches.settings.credentials;
-  const regions = stack.use(
-    new Regions({
-      defaultName: name,
+  const changes = new ChangeLog();
+  const { region, past, listener } = stack.use(
+    await openEc2({
+      region: name,
       seed,
-      now: Date.now,
-      reachMs: () => reachOf(switches.settings),
-      staleReadsMs: () => switches.settings.staleReadsMs,
+      behind: options.behind,
+      switches,
+      log,
+      authority,
+      control: (opened) => {
+        const state = () => ({ ...stateOf(opened), names: options.names?.() ?? {} });
+        return new Control({ switches, log, changes, region: opened.name, state, onDown: options.onDown });
+      },
     }),
   );
-  const { region, past } = regions.default;
-  const ec2 = ec2Listener({
-    face: new Ec2Face({ switches, execute: (...call) => regions.execute(...call), onBug: reportBug }),
-    control: controlOf(region, switches, log),
-    log,
-    authority,
-    credentials,
-    onBug: reportBug,
-  });
+  stack.defer(changes.follow(region));
   const roleKeys = (id: string, now: number) => {
     const { instanceRole, lifetimeSeconds } = credentials();
     const keys = () => authority.currentFor(`${String(instanceRole)}/${id}`, lifetimeSeconds, now);
@@ -122,8 +133,9 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       findSubject(describe, name, instanceId === undefined ? { address: source } : { instanceId });
     return listenHttp(metadataListener({ subjectOf, log, roleKeys }), address);
   };
-  const listening = stack.use(await listenHttp(ec2, options.listen ?? { host: '127.0.0.1', port: 0 }));
-  if (options.socketPath !== undefined) stack.use(await listenHttp(ec2, { path: options.socketPath }));
+  const listening = stack.use(await listenHttp(listener, options.listen ?? { host: '127.0.0.1', port: 0 }));
+  if (options.socketPath !== undefined) stack.use(await listenHttp(listener, { path: options.socketPath }));
+  for (const address of options.alsoListen ?? []) stack.use(await listenHttp(listener, address));
   const metadata = options.metadata === undefined ? undefined : stack.use(await serveMetadata(options.metadata));
   const open = stack.move();
   return {
@@ -138,30 +150,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
     },
     authority,
     calls: () => log.records(),
+    changes: (after) => changes.list(after),
     ...switchesFace(switches),
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
-}
-
-function reportBug(error: unknown): void {
-  process.stderr.write(`wellspring-cloud: internal error: ${inspect(error)}\n`);
-}
-
-/** The state as the region itself views it, in the present. */
-function controlOf(region: Region, switches: Switches, log: CallLog): Control {
-  return new Control({
-    switches,
-    log,
-    region: region.name,
-    state: () => ({
-      region: region.name,
-      vpcs: region.vpcs(),
-      subnets: region.subnets(),
-      securityGroups: region.securityGroups(),
-      instances: region.instances(),
-      networkInterfaces: region.networkInterfaces(),
-    }),
-  });
 }
 
 function switchesFace(
@@ -175,12 +167,14 @@ function switchesFace(
   | 'servePodIdentity'
   | 'authority'
   | 'calls'
+  | 'changes'
   | typeof Symbol.asyncDispose
 > {
   return {
     failNext: (action, fault) => switches.faults.arm({ ...fault, action }),
     pendingFaults: () => switches.faults.pending(),
     clearFaults: () => switches.faults.clear(),
+    set: (settings) => switches.set(settings),
     setLatency: (latency) => switches.set({ latency }),
     setThrottling: (throttling) => switches.set({ throttling }),
     setStaleReads: (staleReadsMs) => switches.set({ staleReadsMs }),
@@ -197,8 +191,4 @@ function settingsOf(options: CloudOptions): Partial<SwitchSettings> {
     metadataLagMs: options.metadataLagMs ?? 0,
     ...(options.credentials && { credentials: options.credentials }),
   };
-}
-
-function reachOf({ staleReadsMs, metadataLagMs }: SwitchSettings): number {
-  return Math.max(staleReadsMs, metadataLagMs);
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallLog } from './call-log.ts';
+import type { ChangeLog } from './change-log.ts';
 import { ACTION_CLASSES } from './ec2/actions.data.ts';
 import { parseFault } from './faults.ts';
 import { parseSettings } from './settings.ts';
@@ -14,6 +15,9 @@ export interface ControlParts {
   readonly region: string;
   /** All that the region holds, as JSON can carry it. */
   readonly state: () => object;
+  readonly changes: ChangeLog;
+  /** Ends the cloud; undefined where it may not be ended so. */
+  readonly onDown: (() => void) | undefined;
 }
 
 type Handler = (query: URLSearchParams, body: string) => unknown;
@@ -33,6 +37,8 @@ export class Control {
         GET: (query) => listCalls(log, query),
         DELETE: () => (log.clear(), { total: 0 }),
       },
+      changes: { GET: (query) => listChanges(parts.changes, query) },
+      down: { POST: () => endCloud(parts.onDown) },
       faults: {
         GET: () => ({ faults: switches.faults.pending() }),
         POST: (_, body) => armFaults(switches, body),
@@ -88,6 +94,20 @@ function listCalls(log: CallLog, query: URLSearchParams): unknown {
     .records()
     .filter((call) => (kind === null || call.kind === kind) && (action === null || call.action === action));
   return { total: log.total, calls };
+}
+
+function listChanges(log: ChangeLog, query: URLSearchParams): unknown {
+  const after = query.get('after');
+  if (after !== null && !/^\d{1,15}$/.test(after))
+    throw new Error(`after must be the number of a change, not ${after}`);
+  return { total: log.total, changes: log.list(after === null ? 0 : Number(after)) };
+}
+
+function endCloud(onDown: (() => void) | undefined): unknown {
+  if (onDown === undefined) throw new Error('this cloud belongs to a program, which alone ends it');
+  // The answer goes first.
+  setImmediate(onDown);
+  return { down: true };
 }
 
 /** Takes one fault or a list; either all of them are armed or none. */

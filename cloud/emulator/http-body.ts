@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 
 /** What became of a request's body; `aborted` where the client went away. */
 export type Body =
-  { readonly kind: 'read'; readonly text: string } | { readonly kind: 'too-large' } | { readonly kind: 'aborted' };
+  | { readonly kind: 'read'; readonly text: string; readonly bytes: Buffer }
+  | { readonly kind: 'too-large' }
+  | { readonly kind: 'aborted' };
 
 /**
  * Reads a request's body as UTF-8. What is beyond the limit is read off the connection and forgotten, so that the client
@@ -17,11 +19,10 @@ export function readBody(request: IncomingMessage, limitBytes: number): Promise<
       if (size <= limitBytes) chunks.push(chunk);
       else chunks.length = 0;
     });
-    request.once('end', () =>
-      resolve(
-        size > limitBytes ? { kind: 'too-large' } : { kind: 'read', text: Buffer.concat(chunks).toString('utf8') },
-      ),
-    );
+    request.once('end', () => {
+      const bytes = Buffer.concat(chunks);
+      resolve(size > limitBytes ? { kind: 'too-large' } : { kind: 'read', text: bytes.toString('utf8'), bytes });
+    });
     request.once('error', () => resolve({ kind: 'aborted' }));
     request.once('close', () => resolve({ kind: 'aborted' }));
   });

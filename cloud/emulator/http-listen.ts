@@ -1,10 +1,13 @@
 import type { RequestListener } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 
 /** Where to listen: an address (port 0 picks a free one), a unix socket, or a socket that listens already. */
 export type ListenAddress =
-  { readonly host: string; readonly port: number } | { readonly path: string } | { readonly fd: number };
+  | { readonly host: string; readonly port: number }
+  | { readonly path: string }
+  | { readonly fd: number }
+  | { readonly server: Server };
 
 /** A listener could not be opened; the message says in a sentence what is in the way. */
 export class ListenError extends Error {
@@ -25,7 +28,7 @@ export async function listenHttp(listener: RequestListener, address: ListenAddre
   const server = createServer({ keepAliveTimeout: 30_000, requestTimeout: 60_000 }, listener);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(new ListenError(explain(address, error), error)));
-    server.listen(address, resolve);
+    server.listen('server' in address ? address.server : address, resolve);
   });
   return {
     endpoint: endpointOf(server.address()),
@@ -43,13 +46,16 @@ function endpointOf(address: AddressInfo | string | null): string {
   return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${address.port}`;
 }
 
-function explain(address: ListenAddress, error: NodeJS.ErrnoException): string {
+/** In a sentence, what is in the way. */
+export function explain(address: ListenAddress, error: NodeJS.ErrnoException): string {
   const where =
     'host' in address
       ? `${address.host}:${address.port}`
       : 'path' in address
         ? address.path
-        : `descriptor ${address.fd}`;
+        : 'fd' in address
+          ? `descriptor ${address.fd}`
+          : 'the socket that was handed over';
   switch (error.code) {
     case 'EADDRINUSE':
       return `${where} is already in use: stop what listens there or choose another one.`;

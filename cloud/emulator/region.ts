@@ -2,7 +2,7 @@ import type { InstanceTypeRecord } from '#cloud/instance-types.ts';
 import { instanceTypeRecords } from '#cloud/instance-types.ts';
 import type { Ec2Action, InputOf, OutputOf } from './ec2-actions.ts';
 import { Ec2Error } from './ec2-error.ts';
-import type { Context } from './vpc/context.ts';
+import type { Context, Identities } from './vpc/context.ts';
 import { seededIdentities, startingPoint } from './vpc/context.ts';
 import type { Placement, VpcState } from './vpc/state.ts';
 import { emptyState } from './vpc/state.ts';
@@ -33,6 +33,15 @@ export interface RegionOptions {
   readonly accountId?: string;
   /** Sets the ids apart from those of another region with the same seed; '' unless told. */
   readonly idNamespace?: string;
+  /** Letters of the zones; `a`, `b` and `c` unless told. */
+  readonly zoneLetters?: readonly string[];
+}
+
+/** One change: what was done (undefined where it was taken over from another EC2), and the states around it. */
+export interface RegionChange {
+  readonly action: Ec2Action | undefined;
+  readonly before: VpcState;
+  readonly after: VpcState;
 }
 
 /**
@@ -46,7 +55,7 @@ export class Region {
   readonly types: ReadonlyMap<string, InstanceTypeRecord>;
   readonly #clock: { now(): number };
   readonly #fixed: Omit<Context, 'now'>;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(change: RegionChange) => void>();
   #state: VpcState = emptyState();
 
   constructor(options: RegionOptions) {
@@ -57,7 +66,7 @@ export class Region {
     this.#clock = options.clock;
     this.#fixed = {
       region: options.region,
-      zones: zonesOf(options.region),
+      zones: zonesOf(options.region, options.zoneLetters),
       accountId: this.accountId,
       types: this.types,
       start: startingPoint(options.placement ?? 'lowest', seed),
@@ -72,12 +81,24 @@ export class Region {
 
   /** Does one action. Throws `Ec2Error`, also for a dry run that would have succeeded (`DryRunOperation`, 412). */
   execute<A extends Ec2Action>(action: A, input: InputOf<A>): OutputOf<A> {
-    const { state, output } = this.#attempt(this.#state, action, input);
-    if (state !== this.#state) {
-      this.#state = state;
-      for (const listener of this.#listeners) listener();
-    }
+    return this.executeAs(action, input, (own) => own);
+  }
+
+  /** The same; what is created takes the names that another EC2 has given already, where `name` knows one. */
+  executeAs<A extends Ec2Action>(action: A, input: InputOf<A>, name: (own: Identities) => Identities): OutputOf<A> {
+    const { state, output } = this.#attempt(this.#state, action, input, name(this.#fixed.identities));
+    this.#become(state, action);
     return output;
+  }
+
+  /** What an action would lead to now, without any effect; `state` is the present one where it would change nothing. */
+  preview<A extends Ec2Action>(action: A, input: InputOf<A>): Outcome<OutputOf<A>> {
+    return this.#attempt(this.#state, action, input);
+  }
+
+  /** Takes over what happened elsewhere: the state that `change` makes of the present one. */
+  adopt(change: (state: VpcState, context: Context) => VpcState): void {
+    this.#become(change(this.#state, { ...this.#fixed, now: this.#clock.now() }), undefined);
   }
 
   /** What an action answers on an older state, without any effect: for reads that lag behind. */
@@ -86,7 +107,7 @@ export class Region {
   }
 
   /** Calls `listener` after every change, from within the call that made it. Returns what ends this. */
-  onChange(listener: () => void): () => void {
+  onChange(listener: (change: RegionChange) => void): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
@@ -114,9 +135,21 @@ export class Region {
     return viewNetworkInterfaces(this.#state);
   }
 
-  #attempt<A extends Ec2Action>(state: VpcState, action: A, input: InputOf<A>): Outcome<OutputOf<A>> {
+  #become(state: VpcState, action: Ec2Action | undefined): void {
+    const before = this.#state;
+    if (state === before) return;
+    this.#state = state;
+    for (const listener of this.#listeners) listener({ action, before, after: state });
+  }
+
+  #attempt<A extends Ec2Action>(
+    state: VpcState,
+    action: A,
+    input: InputOf<A>,
+    identities: Identities = this.#fixed.identities,
+  ): Outcome<OutputOf<A>> {
     const transition: Transition<A> = TRANSITIONS[action];
-    const outcome = transition(state, input, { ...this.#fixed, now: this.#clock.now() });
+    const outcome = transition(state, input, { ...this.#fixed, identities, now: this.#clock.now() });
     if ('DryRun' in input && input.DryRun === true) {
       throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.', 412);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { judge, report } from './judge.ts';
+import { closingLine, judge, report } from './judge.ts';
 
 const GAPS = { 'a › limits': { reason: 'knows no limits', failure: 'Resolved to value' } };
 const fails = (check: string, failure: string) => ({ check, status: 'failed' as const, failure });
@@ -14,9 +14,10 @@ describe('the verdict of the LocalStack lane', () => {
       expected: [{ check: 'a › limits', reason: 'knows no limits' }],
       failed: [],
     });
-    expect(report(verdict)).toMatch(
-      /^gap {3}a › limits: knows no limits\nexpected gaps: 1\n1 passed, 0 failed, 0 skipped$/,
+    expect(report('LocalStack', verdict)).toBe(
+      'LocalStack:\ngap   a › limits: knows no limits\n1 passed, 1 expected gaps, 0 failed, 0 skipped\n',
     );
+    expect(closingLine([verdict, verdict])).toBe('2 passed, 0 failed, 0 skipped');
   });
 
   it('a gap that closes, another failure at its place, a new one and a name without a check each fail', () => {
@@ -26,7 +27,7 @@ describe('the verdict of the LocalStack lane', () => {
       { check: 'b', kind: 'new' },
       { check: 'a › limits', kind: 'gone' },
     ]);
-    expect(report(judge([], GAPS))).toMatch(/\n0 passed, 1 failed, 0 skipped$/);
+    expect(closingLine([judge([], GAPS)])).toBe('0 passed, 1 failed, 0 skipped');
   });
 
   it('a skipped check is neither passed nor a closed gap', () => {

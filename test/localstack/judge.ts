@@ -59,12 +59,20 @@ const MEANING = {
   gone: 'is in expected-gaps.data.ts, but no check has this name',
 } as const;
 
-/** For people; the last line is the one that CI reads. */
-export function report({ passed, skipped, expected, failed }: Verdict): string {
+/** For people: what was tested, and what came of it. */
+export function report(subject: string, { passed, skipped, expected, failed }: Verdict): string {
   return [
+    `${subject}:`,
     ...expected.map(({ check, reason }) => `gap   ${check}: ${reason}`),
     ...failed.map(({ check, kind, text }) => `FAIL  ${check} ${MEANING[kind]}\n${text.replaceAll(/^/gm, '      ')}`),
-    `expected gaps: ${String(expected.length)}`,
-    `${String(passed)} passed, ${String(failed.length)} failed, ${String(skipped)} skipped`,
+    `${String(passed)} passed, ${String(expected.length)} expected gaps, ${String(failed.length)} failed, ${String(skipped)} skipped`,
+    '',
   ].join('\n');
+}
+
+/** The line that CI reads, of all subjects together. */
+export function closingLine(verdicts: readonly Verdict[]): string {
+  const sum = (of: (verdict: Verdict) => number): string =>
+    String(verdicts.reduce((total, verdict) => total + of(verdict), 0));
+  return `${sum((one) => one.passed)} passed, ${sum((one) => one.failed.length)} failed, ${sum((one) => one.skipped)} skipped`;
 }

@@ -5,18 +5,26 @@ export interface LaneSettings {
   readonly run: string;
   /** Where EC2 itself is asked: the subnet whose zone the suite works in. */
   readonly realSubnet: string | undefined;
+  /** The LocalStack behind the emulator, where the endpoint is the emulator's. */
+  readonly behind: string | undefined;
 }
 
 const RUN = 'WELLSPRING_LANE_RUN';
 const REAL_SUBNET = 'WELLSPRING_LANE_REAL_SUBNET';
+/** The lane's jest.config.mjs reads it, too. */
+const BEHIND = 'WELLSPRING_LANE_BEHIND';
 
-export function laneEnvironment({ run, realSubnet }: LaneSettings): Readonly<Record<string, string>> {
-  return { [RUN]: run, ...(realSubnet !== undefined && { [REAL_SUBNET]: realSubnet }) };
+export function laneEnvironment({ run, realSubnet, behind }: LaneSettings): Readonly<Record<string, string>> {
+  return {
+    [RUN]: run,
+    ...(realSubnet !== undefined && { [REAL_SUBNET]: realSubnet }),
+    ...(behind !== undefined && { [BEHIND]: behind }),
+  };
 }
 
 /** Throws outside of the lane, which alone says which cloud is meant. */
 export function laneSettings(environment: NodeJS.ProcessEnv = process.env): LaneSettings {
   const run = environment[RUN];
   if (run === undefined) throw new Error('these tests are run by npm run test:localstack');
-  return { run, realSubnet: environment[REAL_SUBNET] };
+  return { run, realSubnet: environment[REAL_SUBNET], behind: environment[BEHIND] };
 }

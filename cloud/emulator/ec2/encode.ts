@@ -18,6 +18,11 @@ export function encodeResponse(
   return `${DECLARATION}<${action}Response xmlns="${NAMESPACE}">${element('requestId', requestId)}${body}</${action}Response>`;
 }
 
+/** The elements of some members of a structure, to be put among those that another EC2 has written. */
+export function encodeMembers(name: string, value: object): string {
+  return structure(responseStructure(name), value, name);
+}
+
 /** The error document (EC2 API reference, "Error codes", "Example error response"). */
 export function encodeError(code: string, message: string, requestId: string): string {
   const error = element('Code', escape(code)) + element('Message', escape(message));
@@ -69,8 +74,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '\r': '&#13;',
 };
 
-/** XML 1.0 has no way to write most control characters and lone surrogates: they become U+FFFD. */
-/** Text as element content. */
+/** Text as element content. XML 1.0 has no way to write most control characters and lone surrogates: they become U+FFFD. */
 export function escape(text: string): string {
   return text
     .toWellFormed()

@@ -33,6 +33,44 @@ export type Execute = (
 
 type Outcome = Pick<Ec2Reply, 'answer' | 'errorCode'>;
 
+interface Named {
+  readonly requestId: string;
+  readonly fault: Fault | undefined;
+}
+interface Admitted extends Named {
+  readonly kind: 'admitted';
+  readonly action: Ec2Action;
+  readonly shape: ActionShape;
+  readonly form: ParameterNode;
+}
+type Opened = Admitted | (Named & { readonly kind: 'over'; readonly action: string; readonly outcome: Outcome });
+
+/** How a request that is passed on as it is travels; with the fault `lost-answer` its answer never arrives. */
+export interface Passage {
+  readonly kind: 'passage';
+  readonly action: string;
+  readonly delayMs: number;
+  readonly fault: Fault['kind'] | undefined;
+}
+
+/** A request that was read and admitted, in the SDK's shape. */
+export interface AdmittedCall {
+  readonly action: Ec2Action;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+/** What is answered: an output that is still to be written, or a document that is written already. */
+export type CallAnswer =
+  | { readonly kind: 'output'; readonly output: object }
+  | {
+      readonly kind: 'document';
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: string;
+      readonly requestId: string | undefined;
+      readonly errorCode: string | undefined;
+    };
+
 const XML = 'text/xml;charset=UTF-8';
 
 /** The latest version of the API; older ones are subsets of it and are served alike. */
@@ -56,20 +94,57 @@ export class Ec2Face {
 
   /** `region`: the one that the request is signed for. */
   handle(text: string, now: number, region?: string): Ec2Reply {
-    const requestId = randomUUID();
-    let action = '-';
-    let fault: Fault | undefined;
-    const outcome = this.#guard(requestId, () => {
-      const form = parseForm(text);
-      action = actionOf(form);
-      const shape = knownAction(action, form);
-      if (!this.#switches.admit(action as Ec2Action, isUnfiltered(form), now)) throw limitExceeded();
-      fault = this.#switches.faults.take(action);
-      return strike(fault, requestId) ?? this.#run(region, action as Ec2Action, shape, form, requestId);
-    });
-    const delayMs = this.#switches.delay(action) + (fault?.kind === 'delay' ? fault.delayMs : 0);
-    const answer = fault?.kind === 'lost-answer' ? undefined : outcome.answer;
-    return { ...outcome, action, requestId, delayMs, answer, fault: fault?.kind };
+    const opened = this.#open(text, now);
+    if (opened.kind === 'over') return this.#close(opened, opened.outcome);
+    const { requestId, shape } = opened;
+    const run = (): Outcome => {
+      const output = this.#execute(region, opened.action, readInput(opened));
+      return {
+        answer: xml(200, encodeResponse(opened.action, shape.response, output, requestId)),
+        errorCode: undefined,
+      };
+    };
+    try {
+      return this.#close(opened, run());
+    } catch (error) {
+      return this.#close(opened, this.#outcomeOf(error, requestId));
+    }
+  }
+
+  /** The same, where somebody else answers: `answer` gets what is asked for, after throttling and faults. */
+  handleBy(text: string, now: number, answer: (call: AdmittedCall) => Promise<CallAnswer>): Promise<Ec2Reply> {
+    return this.#answerBy(text, now, async (opened) => answer({ action: opened.action, input: readInput(opened) }));
+  }
+
+  /** The same, for parameters that are not looked at. */
+  handleUnread(text: string, now: number, answer: () => Promise<CallAnswer>): Promise<Ec2Reply> {
+    return this.#answerBy(text, now, answer);
+  }
+
+  async #answerBy(text: string, now: number, answer: (opened: Admitted) => Promise<CallAnswer>): Promise<Ec2Reply> {
+    const opened = this.#open(text, now);
+    if (opened.kind === 'over') return this.#close(opened, opened.outcome);
+    const { action, requestId, shape } = opened;
+    try {
+      const given = await answer(opened);
+      if (given.kind === 'output') {
+        const body = encodeResponse(action, shape.response, given.output, requestId);
+        return this.#close(opened, { answer: xml(200, body), errorCode: undefined });
+      }
+      const { status, contentType, body, errorCode } = given;
+      const reply = this.#close(opened, { answer: { status, contentType, body }, errorCode });
+      return { ...reply, requestId: given.requestId ?? requestId };
+    } catch (error) {
+      return this.#close(opened, this.#outcomeOf(error, requestId));
+    }
+  }
+
+  /** What faults and throttling make of a request that is passed on as it is: an answer of ours, or a delay on its way. */
+  interrupt(text: string, now: number): Ec2Reply | Passage {
+    const opened = this.#open(text, now);
+    if (opened.kind === 'over') return this.#close(opened, opened.outcome);
+    const { action, delayMs, fault } = this.#close(opened, { answer: undefined, errorCode: undefined });
+    return { kind: 'passage', action, delayMs, fault };
   }
 
   /** A refusal with its own request id, of what is not looked into, e.g. a body that is too large. */
@@ -78,28 +153,42 @@ export class Ec2Face {
     return { ...refusal(error, requestId), action, requestId, delayMs: 0, fault: undefined };
   }
 
-  #run(
-    region: string | undefined,
-    action: Ec2Action,
-    shape: ActionShape,
-    form: ParameterNode,
-    requestId: string,
-  ): Outcome {
-    const input = decodeRequest(shape.request, form);
-    refuseUnsupported(action, input);
-    const output = this.#execute(region, action, input);
-    return { answer: xml(200, encodeResponse(action, shape.response, output, requestId)), errorCode: undefined };
-  }
-
-  #guard(requestId: string, run: () => Outcome): Outcome {
+  /** Reads what is asked for, and lets throttling and faults have their say. */
+  #open(text: string, now: number): Opened {
+    const requestId = randomUUID();
+    let action = '-';
     try {
-      return run();
+      const form = parseForm(text);
+      action = actionOf(form);
+      const shape = knownAction(action, form);
+      const known = action as Ec2Action;
+      if (!this.#switches.admit(known, isUnfiltered(form), now)) throw limitExceeded();
+      const fault = this.#switches.faults.take(action);
+      const outcome = strike(fault, requestId);
+      if (outcome !== undefined) return { kind: 'over', action, requestId, fault, outcome };
+      return { kind: 'admitted', action: known, requestId, fault, shape, form };
     } catch (error) {
-      if (error instanceof Ec2Error) return refusal(error, requestId);
-      this.#onBug(error);
-      return refusal(new Ec2Error('InternalError', 'An internal error has occurred', 500), requestId);
+      return { kind: 'over', action, requestId, fault: undefined, outcome: this.#outcomeOf(error, requestId) };
     }
   }
+
+  #close({ action, requestId, fault }: Opened, outcome: Outcome): Ec2Reply {
+    const delayMs = this.#switches.delay(action) + (fault?.kind === 'delay' ? fault.delayMs : 0);
+    const answer = fault?.kind === 'lost-answer' ? undefined : outcome.answer;
+    return { ...outcome, action, requestId, delayMs, answer, fault: fault?.kind };
+  }
+
+  #outcomeOf(error: unknown, requestId: string): Outcome {
+    if (error instanceof Ec2Error) return refusal(error, requestId);
+    this.#onBug(error);
+    return refusal(new Ec2Error('InternalError', 'An internal error has occurred', 500), requestId);
+  }
+}
+
+function readInput({ action, shape, form }: Admitted): Readonly<Record<string, unknown>> {
+  const input = decodeRequest(shape.request, form);
+  refuseUnsupported(action, input);
+  return input;
 }
 
 function actionOf(form: ParameterNode): string {

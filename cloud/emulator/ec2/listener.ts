@@ -3,7 +3,6 @@ import { Ec2Error } from '../ec2-error.ts';
 import type { CallLog } from '../call-log.ts';
 import { refusalOf } from '../credentials/admission.ts';
 import type { CredentialAuthority, CredentialSettings } from '../credentials/authority.ts';
-import { parseAuthorization } from '../credentials/signature.ts';
 import { answerSts, STS_VERSION } from '../credentials/sts-face.ts';
 import type { Control } from '../control.ts';
 import { CONTROL_PREFIX } from '../control.ts';
@@ -11,6 +10,7 @@ import type { Body } from '../http-body.ts';
 import { readBody } from '../http-body.ts';
 import { signedRegion } from '../regions.ts';
 import type { Ec2Face, Ec2Reply } from './face.ts';
+import { holdBack, recordReply, sendReply } from './replies.ts';
 
 /** Far above any request of the SDK, whose lists hold at most some hundred entries. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -55,9 +55,9 @@ async function serve(
     return;
   }
   const reply = refusedFor(parts, request, body) ?? replyTo(parts.face, request, body);
-  if (reply.delayMs > 0) await delay(reply.delayMs, response);
-  record(parts.log, request, reply, arrivedAt);
-  send(reply, request, response, body.kind === 'too-large');
+  if (reply.delayMs > 0) await holdBack(reply.delayMs, response);
+  recordReply(parts.log, request, reply, arrivedAt);
+  sendReply(reply, request, response, body.kind === 'too-large');
 }
 
 /** STS is served beside EC2, so that one address is enough for AWS_ENDPOINT_URL_EC2 and AWS_ENDPOINT_URL_STS. */
@@ -112,50 +112,4 @@ function replyTo(face: Ec2Face, request: IncomingMessage, body: Exclude<Body, { 
     return face.refuse(new Ec2Error('RequestEntityTooLarge', message, 413));
   }
   return face.handle(body.text, Date.now(), region);
-}
-
-/** Waits until the time is over or the connection is gone, whichever comes first. */
-function delay(milliseconds: number, response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      response.off('close', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    response.once('close', done);
-  });
-}
-
-function record(log: CallLog, request: IncomingMessage, reply: Ec2Reply, arrivedAt: number): void {
-  const durationMs = performance.now() - arrivedAt;
-  const signed = parseAuthorization(request.headers.authorization);
-  log.add({
-    kind: 'ec2',
-    at: Math.round(performance.timeOrigin + arrivedAt),
-    action: reply.action,
-    source: request.socket.remoteAddress ?? 'unix',
-    status: reply.answer?.status ?? 0,
-    durationMs: Math.round(durationMs * 1000) / 1000,
-    ...(reply.errorCode === undefined ? {} : { errorCode: reply.errorCode }),
-    ...(reply.fault === undefined ? {} : { fault: reply.fault }),
-    ...(signed === undefined ? {} : { accessKeyId: signed.accessKeyId }),
-  });
-}
-
-function send(reply: Ec2Reply, request: IncomingMessage, response: ServerResponse, close: boolean): void {
-  if (reply.answer === undefined) {
-    // A reset tells the client at once; a unix socket has no such thing and is closed.
-    if (request.socket.remoteAddress === undefined) request.socket.destroy();
-    else request.socket.resetAndDestroy();
-    return;
-  }
-  const { status, contentType, body } = reply.answer;
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
-    'x-amzn-requestid': reply.requestId,
-    ...(close ? { connection: 'close' } : {}),
-  });
-  response.end(body);
 }

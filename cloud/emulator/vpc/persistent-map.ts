@@ -57,10 +57,30 @@ export class PersistentMap<T> {
     return found;
   }
 
+  /** The keys whose values differ from those of an older map; what both share is not looked at. */
+  differsFrom(older: PersistentMap<T>): string[] {
+    const keys: string[] = [];
+    this.#root.forEach((branch, index) => {
+      const other = older.#root[index];
+      if (branch === other) return;
+      for (let place = 0; place < WIDTH; place += 1) {
+        const [leaf, before] = [branch?.[place], other?.[place]];
+        if (leaf === before) continue;
+        const entries = new Set([...(leaf ?? []), ...(before ?? [])].map(([key]) => key));
+        keys.push(...entries.keys().filter((key) => valueIn(leaf, key) !== valueIn(before, key)));
+      }
+    });
+    return keys;
+  }
+
   #withLeaf(hash: number, leaf: Leaf<T>, growth: number): PersistentMap<T> {
     const branch = (this.#root[hash >>> 6] ?? EMPTY).with(hash & 63, leaf.length === 0 ? undefined : leaf);
     return new PersistentMap<T>(this.#root.with(hash >>> 6, branch), this.size + growth);
   }
+}
+
+function valueIn<T>(leaf: Leaf<T> | undefined, key: string): T | undefined {
+  return leaf?.find((entry) => entry[0] === key)?.[1];
 }
 
 /** FNV-1a folded to 12 bits: two levels of 64. */

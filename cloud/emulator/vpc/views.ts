@@ -2,7 +2,15 @@ import type { NetworkInterfaceDescription, SubnetDescription, Tags } from '#clou
 import { formatAddress4, formatAddress6, formatCidr4, formatCidr6 } from './cidr.ts';
 import { formatIpv4Prefix } from './interface-description.ts';
 import { formatIpv6Prefix } from './ipv6-allocation.ts';
-import type { InterfaceRecord, Resource, VpcState } from './state.ts';
+import type {
+  InstanceRecord,
+  InterfaceRecord,
+  Resource,
+  SecurityGroupRecord,
+  SubnetRecord,
+  VpcRecord,
+  VpcState,
+} from './state.ts';
 
 export interface VpcView {
   readonly id: string;
@@ -39,16 +47,24 @@ export type NetworkInterfaceView = NetworkInterfaceDescription;
 export type SubnetView = SubnetDescription;
 
 export function viewVpcs(state: VpcState): readonly VpcView[] {
-  return inOrder(state.vpcs.values()).map((vpc) => ({
+  return inOrder(state.vpcs.values()).map(viewVpc);
+}
+
+export function viewVpc(vpc: VpcRecord): VpcView {
+  return {
     id: vpc.id,
     cidrs: vpc.cidrs.map((held) => formatCidr4(held.cidr)),
     ipv6Cidrs: vpc.ipv6Cidrs.map((held) => formatCidr6(held.cidr)),
     tags: vpc.tags,
-  }));
+  };
 }
 
 export function viewSubnets(state: VpcState): readonly SubnetView[] {
-  return inOrder(state.subnets.values()).map((subnet) => ({
+  return inOrder(state.subnets.values()).map(viewSubnet);
+}
+
+export function viewSubnet(subnet: SubnetRecord): SubnetView {
+  return {
     id: subnet.id,
     vpcId: subnet.vpcId,
     availabilityZone: subnet.zone,
@@ -56,30 +72,38 @@ export function viewSubnets(state: VpcState): readonly SubnetView[] {
     ipv6Cidrs: subnet.ipv6 === undefined ? [] : [formatCidr6(subnet.ipv6.cidr)],
     availableAddresses: subnet.space.free,
     tags: subnet.tags,
-  }));
+  };
 }
 
 export function viewSecurityGroups(state: VpcState): readonly SecurityGroupView[] {
-  return inOrder(state.securityGroups.values()).map(({ id, name, vpcId }) => ({ id, name, vpcId }));
+  return inOrder(state.securityGroups.values()).map(viewSecurityGroup);
+}
+
+export function viewSecurityGroup({ id, name, vpcId }: SecurityGroupRecord): SecurityGroupView {
+  return { id, name, vpcId };
 }
 
 export function viewInstances(state: VpcState): readonly InstanceView[] {
   return inOrder(state.instances.values())
     .filter((instance) => instance.terminatedAt === undefined)
-    .map((instance) => ({
-      id: instance.id,
-      instanceType: instance.instanceType,
-      imageId: instance.imageId,
-      vpcId: instance.vpcId,
-      subnetId: instance.subnetId,
-      availabilityZone: instance.zone,
-      reservationId: instance.reservationId,
-      launchIndex: instance.launchIndex,
-      launchedAt: instance.launchedAt,
-      userData: instance.userData,
-      networkInterfaceIds: instance.interfaceIds,
-      tags: instance.tags,
-    }));
+    .map(viewInstance);
+}
+
+export function viewInstance(instance: InstanceRecord): InstanceView {
+  return {
+    id: instance.id,
+    instanceType: instance.instanceType,
+    imageId: instance.imageId,
+    vpcId: instance.vpcId,
+    subnetId: instance.subnetId,
+    availabilityZone: instance.zone,
+    reservationId: instance.reservationId,
+    launchIndex: instance.launchIndex,
+    launchedAt: instance.launchedAt,
+    userData: instance.userData,
+    networkInterfaceIds: instance.interfaceIds,
+    tags: instance.tags,
+  };
 }
 
 /** Interfaces do not change, they are replaced: what was rendered once holds for as long as the record does. */
@@ -93,7 +117,8 @@ export function viewNetworkInterfaces(state: VpcState): readonly NetworkInterfac
   });
 }
 
-function viewInterface(held: InterfaceRecord): NetworkInterfaceView {
+/** One interface. */
+export function viewInterface(held: InterfaceRecord): NetworkInterfaceView {
   const [primary, ...secondary] = held.addresses.map(formatAddress4);
   const { attachment } = held;
   return {

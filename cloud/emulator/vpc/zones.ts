@@ -13,9 +13,9 @@ const COMPASS: Readonly<Record<string, string>> = {
   southwest: 'sw',
 };
 
-/** The zones of a region, `<region>a` to `<region>c`. */
-export function zonesOf(region: string): readonly string[] {
-  return ['a', 'b', 'c'].map((letter) => `${region}${letter}`);
+/** The zones of a region, `<region>a` to `<region>c` unless told otherwise. */
+export function zonesOf(region: string, letters: readonly string[] = ['a', 'b', 'c']): readonly string[] {
+  return letters.map((letter) => `${region}${letter}`);
 }
 
 /** The zone id of a zone name: `us-west-2b` is `usw2-az2`. */
