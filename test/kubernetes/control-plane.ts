@@ -194,6 +194,8 @@ interface Exchange {
   readonly token: string;
   readonly body?: string | undefined;
   readonly contentType?: string | undefined;
+  /** A unix socket behind which the server is; its address in the URL then counts for its certificate alone. */
+  readonly socketPath?: string;
 }
 
 export function exchange(url: string, asked: Exchange): Promise<{ readonly status: number; readonly text: string }> {
@@ -202,7 +204,13 @@ export function exchange(url: string, asked: Exchange): Promise<{ readonly statu
     const ca = readFileSync(asked.certificate);
     const sent = request(
       url,
-      { method: asked.method, headers, ca, signal: AbortSignal.timeout(30_000) },
+      {
+        method: asked.method,
+        headers,
+        ca,
+        signal: AbortSignal.timeout(30_000),
+        ...(asked.socketPath === undefined ? {} : { socketPath: asked.socketPath, servername: 'kubernetes' }),
+      },
       (response) => {
         let text = '';
         response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));

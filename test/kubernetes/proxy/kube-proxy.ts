@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { runCommand } from '#test/support/command.ts';
 import { until } from '#test/support/until.ts';
 
-export type ProxyMode = 'iptables' | 'nftables';
+export type ProxyMode = 'iptables' | 'nftables' | 'ipvs';
 
 export interface KubeProxyOptions {
   readonly program: string;
@@ -81,5 +81,6 @@ function configuration({ mode, kubeconfig, nodeName }: KubeProxyOptions): object
     conntrack: { maxPerCore: 0, min: 0 },
     iptables: sync,
     nftables: sync,
+    ipvs: sync,
   };
 }

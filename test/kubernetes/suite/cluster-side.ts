@@ -58,7 +58,11 @@ export function describeClusterSide(title: string, open: () => Promise<ApiSubjec
         DEADLINE_MS,
         () => view.schedulable() === true && view.podCapacity() === 110,
       );
-      expect(await metric(side.registry, 'wellspring_kubernetes_watch_connected', { resource: 'nodes' })).toBe(1);
+      await until(
+        'the watch is counted as connected',
+        DEADLINE_MS,
+        async () => (await metric(side.registry, 'wellspring_kubernetes_watch_connected', { resource: 'nodes' })) === 1,
+      );
     });
 
     it('finds the ENIConfig by external label, annotation, label and default, in this order, and follows', async () => {
@@ -125,9 +129,12 @@ export function describeClusterSide(title: string, open: () => Promise<ApiSubjec
         type: 'Warning',
         involvedObject: { kind: 'Pod', uid: pod.uid, namespace: 'default' },
       });
-      expect(
-        await metric(side.registry, 'wellspring_kubernetes_writes_total', { what: 'event', outcome: 'done' }),
-      ).toBeGreaterThan(1);
+      const done = { what: 'event', outcome: 'done' };
+      await until(
+        'the writes are counted',
+        DEADLINE_MS,
+        async () => (await metric(side.registry, 'wellspring_kubernetes_writes_total', done)) > 1,
+      );
     });
 
     it('says nothing of a wait that is short, nor of one for what is on its way', async () => {
@@ -263,9 +270,12 @@ export function describeClusterSide(title: string, open: () => Promise<ApiSubjec
         { pod: fine, addresses: ['10.0.0.9'] },
       ]);
       await until('it caught up', DEADLINE_MS, async () => (await annotationsOf(api, behind))[POD_IPS] === '10.0.0.8');
-      expect(
-        await metric(side.registry, 'wellspring_kubernetes_writes_total', { what: 'pod-annotation', outcome: 'done' }),
-      ).toBe(1);
+      const done = { what: 'pod-annotation', outcome: 'done' };
+      await until(
+        'one write is counted',
+        DEADLINE_MS,
+        async () => (await metric(side.registry, 'wellspring_kubernetes_writes_total', done)) === 1,
+      );
     });
 
     it('knows the annotations of the pods of its node, and of no others', async () => {
