@@ -1,6 +1,6 @@
 /** The network configuration list that the container runtime reads (SPEC.md, "Network configuration format"). */
-import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { placeFile } from './install/place-file.ts';
 
 export interface ConflistOptions {
   readonly socketPath: string;
@@ -23,12 +23,45 @@ export function conflist({ socketPath, spoolDirectory, type = 'wellspring-cni' }
   return { cniVersion: '1.0.0', cniVersions: ['1.0.0', '1.1.0'], name: NETWORK_NAME, plugins };
 }
 
+/** The file as it is written. */
+export function conflistText(options: ConflistOptions): string {
+  return `${JSON.stringify(conflist(options), undefined, 2)}\n`;
+}
+
+/**
+ * A configuration list of the operator's own, with more plugins in it, say. Its plugin of ours is told where ipamd is, unless
+ * it says so itself. Throws Error where the text is no configuration list with our plugin in it.
+ */
+export function conflistFrom(text: string, options: ConflistOptions): string {
+  const { socketPath, spoolDirectory, type = 'wellspring-cni' } = options;
+  const list = fields(parsed(text));
+  const plugins = Array.isArray(list?.['plugins']) ? list['plugins'].map(fields) : [];
+  if (typeof list?.['name'] !== 'string' || typeof list['cniVersion'] !== 'string')
+    throw new Error('it is no JSON object with name and cniVersion');
+  if (!plugins.some((plugin) => plugin?.['type'] === type)) throw new Error(`none of its plugins has the type ${type}`);
+  const told = plugins.map((plugin) =>
+    plugin?.['type'] === type ? { socketPath, spoolDirectory, ...plugin } : plugin,
+  );
+  return `${JSON.stringify({ ...list, plugins: told }, undefined, 2)}\n`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`it is no JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, unknown>>)
+    : undefined;
+}
+
 /** In place at once or not at all: runtimes read the directory whenever it changes. */
 export async function writeConflist(directory: string, options: ConflistOptions): Promise<string> {
-  await mkdir(directory, { recursive: true });
   const path = join(directory, CONFLIST_FILE);
-  const temporary = join(directory, `.${CONFLIST_FILE}.${process.pid}`);
-  await writeFile(temporary, `${JSON.stringify(conflist(options), undefined, 2)}\n`, { mode: 0o644 });
-  await rename(temporary, path);
+  await placeFile({ path, content: Buffer.from(conflistText(options)), mode: 0o644 });
   return path;
 }

@@ -86,6 +86,8 @@ export interface Core {
   readonly pool: Pool;
   readonly targets: WarmTargets;
   readonly attachments: HandlerContext['attachments'];
+  /** Pods with ENIs of their own, which the pool does not know. */
+  readonly branches: HandlerContext['branches']['attachments'];
   /** The node's time (node-time.ts), by which the pool is kept. */
   readonly now: () => number;
   /** Serves one request of the CNI binary. */
@@ -191,7 +193,8 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     if (!config.disableLeakedEniCleanup && execution.provisioningDisabledBy === undefined)
       held.use(leakSweep(execution, config, ports));
   };
-  return { node, pool, targets, attachments, now, handle, begin, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  const of = { node, pool, targets, attachments, branches: branches.attachments, now };
+  return { ...of, handle, begin, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 function isAmong(described: readonly NetworkInterfaceDescription[], id: string): boolean {

@@ -12,6 +12,7 @@ import type { ObservedCall } from '#cloud/decorate/metrics.ts';
 import { CloudStack } from './cloud-stack.ts';
 import { attachedPods } from './cards/pod-interfaces.ts';
 import { withMaxPods } from '#warm-pool/ledger-limits.ts';
+import type { InterfaceUse } from '#warm-pool/model.ts';
 import type { Config } from './config/config.ts';
 import { type Core, startCore } from './core.ts';
 import { conntrackOf } from './datapath/conntrack.ts';
@@ -26,13 +27,18 @@ import { provisioningDisabledBy, withoutWrites } from './execute/placement.ts';
 import { createMetrics, type Metrics, NO_FIGURES } from './observe/metrics.ts';
 import { DriftWatch } from './observe/drift.ts';
 import { HttpEndpoint } from './observe/http.ts';
+import { countedIdentity, countedNetwork } from './observe/counted-metadata.ts';
+import { countFindings } from './observe/pool-findings.ts';
 import { introspectionRoutes } from './observe/introspection.ts';
-import { healthRoutes } from './observe/health.ts';
+import { healthRoutes, metricsRoutes, type NotReady } from './observe/health.ts';
 import type { Log } from './observe/log.ts';
 import type { Pool } from './pool.ts';
+import { ConflistKeeper } from './install/conflist-keeper.ts';
+import { conflistFor } from './install/conflist-for.ts';
 import { claim } from './server/claim.ts';
 import { SocketServer } from './server/socket-server.ts';
 import { toWireError } from './server/to-cni-error.ts';
+import { guarded } from './migrate/guard.ts';
 import { peerNode } from './start/peer-pods.ts';
 import { Spool } from './start/spool.ts';
 import { journalFiles } from './store/journal-files.ts';
@@ -72,6 +78,7 @@ function providerFor(
 
 /** Serving when it resolves. What was opened on the way is closed again when it rejects. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const startedAt = performance.now();
   const { config, log, metadata, version } = options;
   await using stack = new AsyncDisposableStack();
   const { socketPath, stateDirectory } = config;
@@ -79,8 +86,18 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   stack.use(
     await claim(join(stateDirectory, 'claim'), `another daemon keeps its journal in ${stateDirectory}; stop it first`),
   );
+  const conflist = await conflistFor(config);
+  let notReady: NotReady = () => 'ipamd starts; pods are not served yet';
+  if (config.healthBind !== '')
+    stack.use(
+      await HttpEndpoint.listen(
+        config.healthBind,
+        healthRoutes(() => notReady()),
+      ),
+    );
+  const { procSys } = config;
   const datapath = stack.use(
-    await createKernelDatapath({ marks: { connmark: config.connmark, eniMarkMask: config.eniMarkMask } }),
+    await createKernelDatapath({ procSys, marks: { connmark: config.connmark, eniMarkMask: config.eniMarkMask } }),
   );
   let core: Core | undefined;
   const metrics = createMetrics(() => core?.pool.figures() ?? NO_FIGURES, version);
@@ -104,19 +121,19 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   };
   const cloud = stack.use(new CloudStack({ config, observer, version, log, waiting: () => core?.pool.waiting ?? 0 }));
   metrics.showBudget(() => cloud.calls().budget);
-  const network = stack.use(createNetworkMetadata(process.env));
+  const network = countedNetwork(stack.use(createNetworkMetadata(process.env)), metrics.peer);
   const ports = {
     journal: journalFiles(join(stateDirectory, 'journal')),
     datapath,
     conntrack: conntrackOf(),
-    metadata,
+    metadata: countedIdentity(metadata, metrics.peer),
     provider: (identity: Core['node']['identity']) => providerFor(config, identity, network, cloud),
     network,
     cluster: options.clusterView ?? cluster.view,
     clock: systemClock,
     random: Math.random,
     newId: randomUUID,
-    peer: peerNode(config.backingStore),
+    peer: guarded(peerNode(config.backingStore), { config, source: options.clusterSource, signal: options.signal }),
     news: cluster.news,
     metrics,
     log,
@@ -137,12 +154,37 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   prepareForGrowth({ pool, targets, cloud, clock: systemClock });
   stack.use(new MemoryRest({ pool, clock: systemClock, giveBack: giveMemoryBack, log }));
   stack.use(await SocketServer.listen({ path: socketPath, handle, toWireError, log }));
-  await openEndpoints({ config, core, metrics, cloud, drift, version }, stack);
+  await openEndpoints(
+    { config, core, metrics, cloud, drift, version, view: ports.cluster, notReady: () => notReady() },
+    stack,
+  );
   log.info({ instance: node.identity.instanceId, socket: socketPath, pods: attachments.size }, 'serving');
-  cluster.serving(attachedPods(attachments));
+  const keeper =
+    conflist === undefined ? undefined : stack.use(new ConflistKeeper({ ...conflist, clock: systemClock, log }));
+  notReady = () => keeper?.problem;
+  showServing(metrics, pool);
+  const withApiServer = cluster.view.schedulable() !== undefined;
+  metrics.peer.started({ totalMs: process.uptime() * 1000, initMs: performance.now() - startedAt, withApiServer });
+  cluster.serving(attachedPods(new Map([...attachments, ...core.branches])));
   if (config.maxPods === undefined) stack.defer(followPodCapacity(cluster.view, core.pool));
   const held = stack.move();
   return { pool: core.pool, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+function showServing({ peer }: Metrics, pool: Pool): void {
+  peer.show({
+    underWay: () => pool.ledger.inFlight.values(),
+    blocks: () => [...pool.ledger.interfaces.values()].flatMap(({ use }) => blockUses(use)),
+    isServing: () => true,
+  });
+  countFindings(pool, peer);
+}
+
+function blockUses({
+  blocks,
+  ipv6 = [],
+}: InterfaceUse): readonly { readonly cidr: string; readonly assigned: number }[] {
+  return [...blocks.map(({ block, assigned }) => ({ cidr: block.cidr, assigned })), ...ipv6];
 }
 
 /** kubelet's own bound is the pool's: nothing is asked for that no pod could use. The returned function ends it. */
@@ -163,23 +205,27 @@ interface Endpoints {
   readonly cloud: CloudStack;
   readonly drift: DriftWatch;
   readonly version: string;
+  readonly view: ClusterView;
+  readonly notReady: NotReady;
 }
 
 async function openEndpoints(
-  { config, core, metrics, cloud, drift, version }: Endpoints,
+  { config, core, metrics, cloud, drift, version, view, notReady }: Endpoints,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  const { node, pool, targets, attachments } = core;
-  const source = { node, pool, targets, attachments, version };
+  const { node, pool, targets, attachments, branches } = core;
+  const source = { node, pool, targets, attachments, branches, version };
   const routes = introspectionRoutes({
     ...source,
     config,
     calls: () => cloud.calls(),
     drift: () => drift.answer(),
+    eniConfig: () => view.eniConfig(),
     startedAt: core.now(),
     now: core.now,
   });
   stack.use(await HttpEndpoint.listen(`unix:${join(config.socketPath, '..', 'introspect.sock')}`, routes));
   if (!config.disableIntrospection) stack.use(await HttpEndpoint.listen(config.introspectionBind, routes));
-  if (!config.disableMetrics) stack.use(await HttpEndpoint.listen(config.metricsBind, healthRoutes(metrics)));
+  if (!config.disableMetrics)
+    stack.use(await HttpEndpoint.listen(config.metricsBind, metricsRoutes(metrics, notReady)));
 }

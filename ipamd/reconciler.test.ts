@@ -45,4 +45,4 @@ it('wakes for a cool-down that ends while it plans', async () => {
   });
   reconciler.wake();
   expect(await released).toMatchObject({ kind: 'release', interfaceId: 'eni-1' });
-}, 5000);
+});

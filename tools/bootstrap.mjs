@@ -32,11 +32,16 @@ const TEST = [
 const KUBERNETES = [
   { tool: 'etcd', package: 'etcd-server', need: false },
   { tool: 'iptables', package: 'iptables', need: false },
+  { tool: 'curl', package: 'curl', need: false },
+  { tool: 'dig', package: 'bind9-dnsutils', need: false },
+  { tool: 'nc', package: 'netcat-openbsd', need: false },
 ];
 const MACHINE = [
   ...RUN,
   { tool: 'conntrack', package: 'conntrack', need: false },
+  ...KUBERNETES,
   { tool: 'ipvsadm', package: 'ipvsadm', need: false },
+  { tool: 'ipset', package: 'ipset', need: false },
   { tool: 'qemu-system-x86_64', package: 'qemu-system-x86', need: false },
   { tool: '/bin/busybox', package: 'busybox-static', need: false },
   { tool: 'cpio', package: 'cpio', need: false },
@@ -56,7 +61,7 @@ const COMMANDS = {
   test: { packages: TEST, node: jest },
   'test:kubernetes': {
     packages: [...TEST, ...KUBERNETES],
-    node: [...jest, '--testPathIgnorePatterns', '/node_modules/', '--testPathPatterns', '^.*/test/kubernetes/'],
+    node: [...jest.slice(0, -1), 'test/kubernetes/jest.config.mjs'],
   },
   'test:localstack': {
     packages: [...TEST, { tool: 'python3', package: 'python3-venv', need: false }],
@@ -72,6 +77,7 @@ const COMMANDS = {
   cloud: { packages: [], node: ['--no-warnings', 'cloud/emulator/main.ts'] },
   ipamd: { packages: [], node: ['--no-warnings', 'ipamd/main.ts'] },
   build: { packages: RUN, node: ['--no-warnings', 'tools/build.ts'] },
+  image: { packages: RUN.filter(({ tool }) => BUILDERS.has(tool)), node: ['--no-warnings', 'tools/build-image.ts'] },
 };
 
 function say(text) {

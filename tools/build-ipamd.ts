@@ -16,6 +16,7 @@ const ROOT = dirname(import.meta.dirname);
 const PROGRAMS: Readonly<Record<string, string>> = {
   ipamd: 'ipamd/main.ts',
   wellspringctl: 'ipamd/ctl/main.ts',
+  'wellspring-install': 'ipamd/install/main.ts',
 };
 /** Programs and threads that a program starts by the place of their source, which becomes the place of the built file. */
 const PLACE = /new URL\('([^']+\.ts)', import\.meta\.url\)/g;
@@ -44,10 +45,20 @@ export interface DaemonBuild {
   readonly programs: Readonly<Record<string, number>>;
 }
 
-export async function buildIpamd(directory = join(ROOT, 'dist', 'ipamd')): Promise<DaemonBuild> {
+export interface DaemonBuildOptions {
+  /** Further programs: file to be bundled by the name of what comes of it. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** For tests: names as in the sources, and nothing but the programs; native parts are those of the checkout. */
+  readonly isForTests?: boolean;
+}
+
+export async function buildIpamd(
+  directory = join(ROOT, 'dist', 'ipamd'),
+  { more = {}, isForTests = false }: DaemonBuildOptions = {},
+): Promise<DaemonBuild> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const programs = { ...PROGRAMS, ...(await startedPrograms()) };
+  const programs = { ...PROGRAMS, ...(await startedPrograms()), ...more };
   const result = await bundle({
     absWorkingDir: ROOT,
     entryPoints: Object.entries(programs).map(([out, file]) => ({ in: file, out })),
@@ -57,7 +68,7 @@ export async function buildIpamd(directory = join(ROOT, 'dist', 'ipamd')): Promi
     platform: 'node',
     format: 'cjs',
     target: 'node26',
-    minify: true,
+    minify: !isForTests,
     keepNames: true,
     // Modules in ES form: of the others nothing can be left out.
     mainFields: ['module', 'main'],
@@ -68,8 +79,10 @@ export async function buildIpamd(directory = join(ROOT, 'dist', 'ipamd')): Promi
     metafile: true,
     logLevel: 'silent',
   });
-  await copyNative(directory);
-  await writeFile(join(directory, 'ipamd'), LAUNCHER, { mode: 0o755 });
+  if (!isForTests) {
+    await copyNative(directory);
+    await writeFile(join(directory, 'ipamd'), LAUNCHER, { mode: 0o755 });
+  }
   const sizes = Object.entries(result.metafile.outputs).map(
     ([path, { bytes }]) => [relative(directory, join(ROOT, path)), bytes] as const,
   );

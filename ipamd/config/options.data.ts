@@ -33,6 +33,9 @@ const LISTEN = {
   allowed: 'ADDRESS:PORT, :PORT or unix:/path',
 } as const;
 
+const PATH_OR_NONE = { kind: 'text', pattern: /^(\/[^\0]*)?$/, allowed: 'an absolute path' } as const;
+const LISTEN_OR_NONE = { ...LISTEN, pattern: new RegExp(`^$|${LISTEN.pattern.source}`) } as const;
+
 /** Kubernetes: an optional DNS prefix, and a name. */
 const QUALIFIED_NAME = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?$/;
 
@@ -381,9 +384,9 @@ export const OPTIONS = {
     type: { kind: 'text', pattern: /^(stdout|stderr|\/[^\0]*)$/, allowed: 'stdout, stderr or an absolute path' },
     default: 'stderr',
     group: 'operation',
-    doc: 'Where the log goes.',
+    doc: 'Where the log goes. A file is rotated at 100 MB, and five are kept.',
     differs:
-      'The peer writes a file of its own and rotates it; here the log goes where the container runtime keeps logs.',
+      'The peer writes a file of its own; here the log goes where the container runtime keeps logs. Rotated files are not compressed, and none goes by its age.',
   },
   ec2Endpoint: {
     env: 'AWS_EC2_ENDPOINT',
@@ -465,7 +468,14 @@ export const OPTIONS = {
     type: BOOLEAN,
     default: 'false',
     group: 'operation',
-    doc: 'Serve no metrics and no health.',
+    doc: 'Serve nothing there. Health is still served at WELLSPRING_HEALTH_BIND_ADDRESS.',
+  },
+  healthBind: {
+    env: 'WELLSPRING_HEALTH_BIND_ADDRESS',
+    type: LISTEN_OR_NONE,
+    default: '',
+    group: 'operation',
+    doc: 'Where /healthz and /readyz are served from the beginning of the start on, with nothing beside them; the chart sets 127.0.0.1:61680. /readyz says 503, and why, until ipamd serves and its configuration list is in place.',
   },
   introspectionBind: {
     env: 'INTROSPECTION_BIND_ADDRESS',
@@ -495,6 +505,28 @@ export const OPTIONS = {
     group: 'operation',
     doc: 'Socket on which the CNI binary is served. Its directory is made with mode 0700; introspect.sock stands beside it.',
   },
+  conflistDirectory: {
+    env: 'HOST_CNI_CONFDIR_PATH',
+    type: PATH_OR_NONE,
+    default: '',
+    group: 'operation',
+    doc: 'Directory of the host in which the container runtime looks for its network configuration. When ipamd serves, it puts 10-wellspring.conflist there, keeps it there, and leaves it when it ends. Not set: somebody else does that.',
+    differs: 'Without it nothing is written; the peer then takes /host/etc/cni/net.d, which the chart sets here.',
+  },
+  conflistFile: {
+    env: 'WELLSPRING_CONFLIST_FILE',
+    type: PATH_OR_NONE,
+    default: '',
+    group: 'operation',
+    doc: 'A configuration list of your own that is put in the place of ours, with further plugins in it, say. Its plugin wellspring-cni is told the socket and the spool, unless it names others.',
+  },
+  procSys: {
+    env: 'WELLSPRING_PROC_SYS',
+    type: PATH,
+    default: '/proc/sys',
+    group: 'datapath',
+    doc: 'Where sysctls below net are written. Containers see /proc/sys read-only; the chart mounts that of the host elsewhere, so that ipamd need not be privileged.',
+  },
   stateDirectory: {
     env: 'WELLSPRING_STATE_DIRECTORY',
     type: PATH,
@@ -509,6 +541,17 @@ export const OPTIONS = {
     group: 'operation',
     doc: 'Checkpoint of amazon-vpc-cni-k8s. It is read when this node has no journal yet, so that pods of the peer keep their addresses; it is never written. Checkpoints of further network cards stand beside it (ipam-nic-1.json).',
     differs: 'The peer keeps its own state there; ours is the journal in WELLSPRING_STATE_DIRECTORY.',
+  },
+  migrateWithout: {
+    env: 'WELLSPRING_MIGRATE_WITHOUT',
+    type: {
+      kind: 'text',
+      pattern: /^((network-policy|branch-pods)(,(?=.)|$))*$/,
+      allowed: 'network-policy and branch-pods, separated by commas',
+    },
+    default: '',
+    group: 'operation',
+    doc: 'What may be switched off when this node is taken over from amazon-vpc-cni-k8s; ipamd refuses to start otherwise where it is in use. network-policy: policies that the agent of the peer enforces. branch-pods: the orderly end of running pods with ENIs of their own. See docs/migration.md.',
   },
   spoolDirectory: {
     env: 'WELLSPRING_SPOOL_DIRECTORY',

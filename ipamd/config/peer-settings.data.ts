@@ -49,12 +49,8 @@ export const PEER_SETTINGS: readonly PeerSetting[] = [
   {
     env: 'HOST_CNI_BIN_PATH',
     kind: 'without-effect',
-    reason: 'it is for the installer of the CNI binary; ipamd installs nothing.',
-  },
-  {
-    env: 'HOST_CNI_CONFDIR_PATH',
-    kind: 'without-effect',
-    reason: 'it is for the installer of the CNI binary; ipamd installs nothing.',
+    reason:
+      'it is for the installer of the CNI binary (wellspring-install); ipamd installs the configuration list alone.',
   },
   {
     env: 'ENABLE_BANDWIDTH_PLUGIN',

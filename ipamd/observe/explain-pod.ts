@@ -1,8 +1,9 @@
 /** Where a pod's address comes from, and what an address is to this node. */
 import { addressState, type AddressState } from '#warm-pool/ledger-address.ts';
 import { contains, parseCidr, parseIpv4 } from '#warm-pool/address.ts';
-import type { Ledger } from '#warm-pool/ledger.ts';
+import { addressesOf, type Ledger } from '#warm-pool/ledger.ts';
 import type { AddressBlock, NetworkInterface } from '#warm-pool/model.ts';
+import { canonicalAddress } from '../datapath/ip.ts';
 import type { Pool } from '../pool.ts';
 import { podRowOf, type PodRow, type RowSource } from './explain-rows.ts';
 
@@ -28,6 +29,7 @@ export interface AddressAnswer {
 }
 
 export function explainPod(row: PodRow, { pool }: RowSource, now: number): PodAnswer {
+  if (row.vlanId !== null) return explainBranchPod(row, row.vlanId);
   const use = addressState(pool.ledger, row.address, now);
   const place = use.kind === 'assigned' ? use : undefined;
   const routed = row.routeTable === 'main' ? 'the main route table' : `route table ${row.routeTable}, that of its ENI`;
@@ -51,6 +53,21 @@ export function explainPod(row: PodRow, { pool }: RowSource, now: number): PodAn
   };
 }
 
+/** The VPC resource controller made its ENI; the pool has no part in it. */
+function explainBranchPod(row: PodRow, vlanId: number): PodAnswer {
+  const addresses = row.ipv6Address === null ? row.address : `${row.address} and ${row.ipv6Address}`;
+  // A pod whose record was lost is known from the kernel alone.
+  const eni = row.eni === '' ? 'an ENI of its own whose id is not known' : `${row.eni}, an ENI of its own`;
+  const sentences = [
+    `It has security groups of its own: ${addresses} is of ${eni}, VLAN ${vlanId} on the trunk ENI. It takes no address of the pool.`,
+    `Its host link is ${row.hostIfName}; what it sends beyond this node is routed by route table ${row.routeTable}, that of its ENI.`,
+    row.enforcingMode === 'strict'
+      ? 'Its groups are enforced strictly: everything it sends and receives passes the VPC, also between it and this node.'
+      : 'Its groups are enforced for what leaves this node or comes to it.',
+  ];
+  return { kind: 'pod', ...row, subnetId: null, block: null, sentences, fix: 'Nothing.' };
+}
+
 /** On a dual-stack node. */
 function secondAddress({ ipv6Address }: PodRow, ledger: Ledger, now: number): readonly string[] {
   if (ipv6Address === null) return [];
@@ -65,7 +82,8 @@ function secondAddress({ ipv6Address }: PodRow, ledger: Ledger, now: number): re
 export function explainAddress(address: string, source: RowSource, now: number): AddressAnswer {
   const use = addressState(source.pool.ledger, address, now);
   const place = 'block' in use ? use : undefined;
-  const pod = 'assignment' in use ? podRowOf(use.assignment.attachment, source) : undefined;
+  const pod = 'assignment' in use ? podRowOf(use.assignment.attachment, source) : branchPodWith(address, source);
+  if (pod !== undefined && pod.vlanId !== null) return branchAddress(address, pod, pod.vlanId);
   const until = 'until' in use ? new Date(use.until).toISOString() : undefined;
   const primaryOf = use.kind === 'primary' ? use.networkInterface : undefined;
   return {
@@ -78,6 +96,33 @@ export function explainAddress(address: string, source: RowSource, now: number):
     until: until ?? null,
     sentences: addressSentences(address, use, source.pool),
     fix: addressFix(use),
+  };
+}
+
+/** In whatever spelling an IPv6 address is asked for. */
+function branchPodWith(address: string, source: RowSource): PodRow | undefined {
+  const wanted = canonicalAddress(address);
+  const stored = [...(source.branches ?? new Map<string, never>()).values()].find((each) =>
+    addressesOf(each).some((own) => canonicalAddress(own) === wanted),
+  );
+  return stored && podRowOf(stored.attachment, source);
+}
+
+function branchAddress(address: string, pod: PodRow, vlanId: number): AddressAnswer {
+  const eni = pod.eni === '' ? null : pod.eni;
+  const sentences = [
+    `It is the address of pod ${pod.namespace}/${pod.name}, by an ENI of the pod's own, VLAN ${vlanId} on the trunk ENI; the pool does not know it.`,
+  ];
+  return {
+    kind: 'address',
+    address,
+    state: 'assigned',
+    eni,
+    block: null,
+    pod,
+    until: null,
+    sentences,
+    fix: 'Nothing.',
   };
 }
 

@@ -2,20 +2,23 @@
 import { attachmentKey, cardsInUse, limitsOn } from '#warm-pool/ledger.ts';
 import type { BlockUse, InterfaceUse, NetworkInterface } from '#warm-pool/model.ts';
 import type { Pool } from '../pool.ts';
-import type { StoredAssignment } from '../store/records.ts';
+import { branchTable } from '../datapath/branch/numbers.ts';
+import type { StoredAssignment, StoredBranch } from '../store/records.ts';
 
 export interface RowSource {
   readonly pool: Pick<Pool, 'ledger' | 'snapshot'>;
   /** By attachmentKey. */
   readonly attachments: ReadonlyMap<string, StoredAssignment>;
+  /** Pods with ENIs of their own, which the pool does not know; by attachmentKey. */
+  readonly branches?: ReadonlyMap<string, StoredBranch>;
 }
 
 export type PodRow = ReturnType<typeof podRow>;
 export type InterfaceRow = ReturnType<typeof interfaceRow>;
 
-export function podRows({ pool, attachments }: RowSource) {
+export function podRows({ pool, attachments, branches = new Map<string, StoredBranch>() }: RowSource) {
   const interfaces = pool.ledger.interfaces;
-  return [...attachments.values()].map((stored) =>
+  return [...attachments.values(), ...branches.values()].map((stored) =>
     podRow(stored, interfaces.get(stored.interfaceId)?.networkInterface),
   );
 }
@@ -52,12 +55,16 @@ export type InterfacesByCard = ReturnType<typeof interfacesByCard>;
 
 /** The row of one attachment; undefined where no address was given to it by ADD. */
 export function podRowOf(attachment: StoredAssignment['attachment'], source: RowSource): PodRow | undefined {
-  const stored = source.attachments.get(attachmentKey(attachment));
+  const key = attachmentKey(attachment);
+  const stored = source.attachments.get(key) ?? source.branches?.get(key);
   return stored && podRow(stored, source.pool.ledger.interfaces.get(stored.interfaceId)?.networkInterface);
 }
 
-function podRow(stored: StoredAssignment, networkInterface: NetworkInterface | undefined) {
-  const { attachment, pod, address, ipv6Address, interfaceId, hostIfName, netns, assignedAt } = stored;
+type StoredPod = StoredAssignment & Partial<Pick<StoredBranch, 'branch'>>;
+
+function podRow(stored: StoredPod, networkInterface: NetworkInterface | undefined) {
+  const { attachment, pod, address, ipv6Address, interfaceId, hostIfName, netns, assignedAt, branch } = stored;
+  const { deviceIndex = 0, networkCardIndex = 0 } = networkInterface ?? {};
   return {
     namespace: pod.namespace,
     name: pod.name,
@@ -66,13 +73,16 @@ function podRow(stored: StoredAssignment, networkInterface: NetworkInterface | u
     /** The second one, on a dual-stack node. */
     ipv6Address: ipv6Address ?? null,
     eni: interfaceId,
-    networkCardIndex: networkInterface?.networkCardIndex ?? 0,
-    routeTable: routeTable(networkInterface?.deviceIndex ?? 0, networkInterface?.networkCardIndex ?? 0),
+    networkCardIndex,
+    routeTable: branch === undefined ? routeTable(deviceIndex, networkCardIndex) : branchTable(branch.vlanId),
     hostIfName,
     netns,
     ...attachment,
     /** For a further interface of a multi-NIC pod, the first one's name. */
     parent: stored.parent ?? null,
+    /** Of a pod with an ENI of its own (security groups for pods): its VLAN on the trunk, and how its groups are enforced. */
+    vlanId: branch?.vlanId ?? null,
+    enforcingMode: branch?.mode ?? null,
     /** Who made its link, routes and rules, where it was not this daemon. */
     plumbedBy: stored.plumbedBy ?? null,
     since: new Date(assignedAt).toISOString(),

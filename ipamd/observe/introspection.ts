@@ -5,9 +5,10 @@ import type { CallRecord } from '#cloud/decorate/call-ledger.ts';
 import type { CallReport } from '../cloud-stack.ts';
 import { instanceTypeRecords } from '#cloud/instance-types.ts';
 import type { Config } from '../config/config.ts';
-import { OPTIONS } from '../config/options.data.ts';
+import type { EniConfigLookup } from '../kubernetes/cluster-view.ts';
+import { OPTIONS, type Option } from '../config/options.data.ts';
 import type { Pool } from '../pool.ts';
-import type { StoredAssignment } from '../store/records.ts';
+import type { StoredAssignment, StoredBranch } from '../store/records.ts';
 import type { Node } from '../start/discover.ts';
 import type { DriftAnswer } from './drift.ts';
 import { plannedWith } from './explain-plan.ts';
@@ -24,8 +25,10 @@ export interface Introspected {
   readonly pool: Pool;
   readonly targets: WarmTargets;
   readonly attachments: ReadonlyMap<string, StoredAssignment>;
+  readonly branches: ReadonlyMap<string, StoredBranch>;
   readonly calls: () => CallReport;
   readonly drift: () => DriftAnswer;
+  readonly eniConfig: () => EniConfigLookup;
   readonly startedAt: number;
   readonly version: string;
   readonly now: () => number;
@@ -42,7 +45,9 @@ export function introspectionRoutes(source: Introspected): Routes {
     '/v1/explain': (query) => answered(() => explainSubject(query.get('subject') ?? '', source)),
     '/v1/calls': () => json(callsAnswer(source.calls())),
     '/v1/drift': () => json(source.drift()),
+    '/v1/eni-configs': () => eniConfigName(source),
     '/v1/ipamd-env-settings': () => json(settings(source.config)),
+    '/v1/networkutils-env-settings': () => json(settings(source.config, 'datapath')),
   };
   return { ...routes, '/': () => json(Object.keys(routes)) };
 }
@@ -112,8 +117,24 @@ function shownCall({ startedAt, durationMs, ...call }: CallRecord) {
   return { startedAt: new Date(startedAt).toISOString(), durationMs: Math.round(durationMs), ...call };
 }
 
-function settings(config: Config): unknown {
-  return Object.fromEntries(
-    Object.entries(OPTIONS).map(([key, option]) => [option.env, config[key as keyof Config] ?? null]),
-  );
+/** As the peer answers: the name of the ENIConfig that this node uses, and nothing without custom networking. */
+function eniConfigName({ config, eniConfig }: Introspected): Page {
+  if (!config.customNetworking) return json(null);
+  const found = eniConfig();
+  switch (found.kind) {
+    case 'found':
+      return json(found.eniConfig.name);
+    case 'missing':
+      return json({ error: found.why }, 404);
+    case 'unknown':
+      return json({ error: 'which ENIConfig this node uses is not known yet: the API server has not told' }, 503);
+    default:
+      return found satisfies never;
+  }
+}
+
+/** All settings, or those of one group. */
+function settings(config: Config, group?: Option['group']): unknown {
+  const shown = Object.entries(OPTIONS).filter(([, option]) => group === undefined || option.group === group);
+  return Object.fromEntries(shown.map(([key, option]) => [option.env, config[key as keyof Config] ?? null]));
 }

@@ -1,25 +1,30 @@
 /** The daemon's log: pino, JSON lines, one constant sentence a message, everything variable in fields. */
 import { inspect } from 'node:util';
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { RotatingFile } from './rotating-file.ts';
 
 export type Log = Logger;
 
-/** `destination`: stdout, stderr or a path. Synchronous, so that the last lines before a crash are there. */
+/** `destination`: stdout, stderr or a path, where files are rotated. Synchronous, so that the last lines before a crash are there. */
 export function createLog(options: {
   readonly level: string;
   readonly destination: string;
   readonly node?: string;
 }): Log {
   const { level, destination } = options;
-  const dest = destination === 'stdout' ? 1 : destination === 'stderr' ? 2 : destination;
   return pino(
     {
       level: level.toLowerCase(),
       base: options.node === undefined ? null : { node: options.node },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ dest, sync: true, mkdir: true }),
+    streamTo(destination),
   );
+}
+
+function streamTo(destination: string): DestinationStream {
+  if (destination !== 'stdout' && destination !== 'stderr') return new RotatingFile(destination);
+  return pino.destination({ dest: destination === 'stdout' ? 1 : 2, sync: true });
 }
 
 /** An error as fields: message, code and causes, without the stack of expected refusals. */

@@ -7,6 +7,7 @@ import type { BudgetState } from '#cloud/decorate/call-budget.ts';
 import type { CloudErrorCode } from '#cloud/errors.ts';
 import { createClusterMetrics } from '../kubernetes/metrics.ts';
 import { createDriftMetrics } from './drift.ts';
+import { createPeerMetrics } from './peer-metrics.ts';
 
 export interface PoolFigures {
   readonly interfaces: number;
@@ -165,10 +166,13 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
     registers,
   });
 
+  const drift = createDriftMetrics(registry);
+  const peer = createPeerMetrics(registry, drift);
   return {
     registry,
     kubernetes: createClusterMetrics(registry),
-    drift: createDriftMetrics(registry),
+    drift,
+    peer,
     perInterface,
     addRequests,
     delRequests,
@@ -189,12 +193,15 @@ export function createMetrics(pool: () => PoolFigures, version: string) {
       readonly outcome: 'ok' | CloudErrorCode;
       readonly durationMs: number;
     }): void {
-      ec2Requests.inc({ fn: call.operation });
+      // The port's methods have the names of the API's actions, in lower case at the beginning.
+      const action = call.operation.charAt(0).toUpperCase() + call.operation.slice(1);
+      ec2Requests.inc({ fn: action });
       cloudCalls.inc({ operation: call.operation, cause: call.cause, outcome: call.outcome });
       cloudLatency.observe({ operation: call.operation }, call.durationMs / 1000);
+      peer.observeCloudCall({ ...call, action });
       if (call.outcome === 'ok') return;
-      ec2Errors.inc({ fn: call.operation });
-      apiErrors.inc({ api: call.operation, error: call.outcome });
+      ec2Errors.inc({ fn: action });
+      apiErrors.inc({ api: action, error: call.outcome });
     },
   };
 }

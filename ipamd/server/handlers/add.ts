@@ -44,7 +44,7 @@ export async function cmdAdd(
         `${call.ifName} of container ${call.containerId} is attached in ${existing.netns} already, not in ${call.netns}`,
       );
     }
-    const branch = existing === undefined ? await addBranch(call, attachment, conf, request, context) : undefined;
+    const branch = existing === undefined ? await countedBranch(call, attachment, conf, request, context) : undefined;
     if (branch !== undefined) return branch;
     checkRuntimeConfig(conf, existing?.attachment ?? attachment, context);
     const waitFrom = performance.now();
@@ -64,6 +64,16 @@ export async function cmdAdd(
     });
     return resultOf(made, conf, context.podMtu);
   });
+}
+
+async function countedBranch(...from: Parameters<typeof addBranch>): Promise<unknown> {
+  try {
+    return await addBranch(...from);
+  } catch (error) {
+    const context = from[4];
+    if (error instanceof CniError) context.metrics.peer.podEniErrors.inc({ fn: 'AddNetwork' });
+    throw error;
+  }
 }
 
 /**

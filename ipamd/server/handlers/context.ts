@@ -83,6 +83,7 @@ export function podAttachment(
     mtu: conf.mtu ?? context.podMtu,
     ...(stored.portMappings === undefined ? {} : { portMappings: stored.portMappings }),
     ...(stored.bandwidth === undefined ? {} : { bandwidth: stored.bandwidth }),
+    ...(stored.macs === undefined ? {} : { macs: stored.macs }),
     ...(stored.branch === undefined ? {} : { branch: stored.branch }),
   };
 }
