@@ -43,7 +43,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     bed = await Bed.create(['m5.large', 'm5.large']);
     [one, two] = bed.nodes as [BedNode, BedNode];
     idle = await kernels();
-  }, 120_000);
+  });
 
   /** Every test leaves nodes that know no pod. */
   afterEach(async () => {
@@ -51,12 +51,12 @@ describeWithContainers(['loopback'], 'containerd', () => {
       const sandboxes = await node.containerd.cri.listPodSandboxes();
       await Promise.all(sandboxes.map(({ id }) => node.containerd.removePod(id)));
     }
-  }, 30_000);
+  });
 
   afterAll(async () => {
     // Undefined when it could not be made; that failure must be the one that is read.
     expect((await (bed as Bed | undefined)?.end()) ?? []).toEqual([]);
-  }, 30_000);
+  });
 
   it('gives every pod a VPC address of its node; all reach all, and are seen with it', async () => {
     const placed = await Promise.all(
@@ -76,7 +76,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     }
     await Promise.all(placed.map(remove));
     for (const node of bed.nodes) expect(await node.shownPods()).toEqual([]);
-  }, 40_000);
+  });
 
   it('succeeds at both DELs that containerd makes, and leaves nothing of the pod', async () => {
     const { node, pod } = await place(one);
@@ -87,7 +87,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     await node.containerd.cri.removePodSandbox(pod.id);
     expect(await deletions(one)).toBe(before + 2);
     expect(await kernelState(one.cluster.netns)).not.toContain(pod.ip);
-  }, 20_000);
+  });
 
   it('publishes the host port that a pod asks for, and limits it, until it goes', async () => {
     const mapping = { protocol: 'UDP', containerPort: PAUSE_PORT, hostPort: PAUSE_PORT } as const;
@@ -107,7 +107,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     const next = await one.runPod(fresh(), undefined, more);
     expect(await seenFrom(peer, [address])).toEqual({ [address]: peer.pod.ip });
     await remove({ node: one, pod: next });
-  }, 30_000);
+  });
 
   it('makes a pod of the same name again, with the old sandbox removed only afterwards, as kubelet does', async () => {
     const peer = await place(two);
@@ -118,8 +118,9 @@ describeWithContainers(['loopback'], 'containerd', () => {
     await one.containerd.cri.removePodSandbox(first.id);
     expect(second.ip).not.toBe(first.ip);
     expect(await one.shownPods()).toMatchObject([{ name, uid: 'second', address: second.ip, containerId: second.id }]);
-    expect(await seenFrom(peer, [first.ip, second.ip], 500)).toEqual({ [second.ip]: peer.pod.ip });
-  }, 20_000);
+    expect(await seenFrom(peer, [second.ip])).toEqual({ [second.ip]: peer.pod.ip });
+    expect(await seenFrom(peer, [first.ip], 500)).toEqual({});
+  });
 
   it('carries a connection through kill -9 of ipamd, and makes up for the DELs of the outage', async () => {
     const [here, there, goes] = [await place(one), await place(two), await place(one)];
@@ -145,7 +146,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     expect(stream.error).toBeUndefined();
     expect(stream.sent).toBeGreaterThan(10);
     expect(stream.answered).toBe(stream.sent);
-  }, 30_000);
+  });
 
   it('neither loses nor doubles an address when ipamd is killed among ADDs', async () => {
     const names = Array.from({ length: 8 }, fresh);
@@ -162,7 +163,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
     expect(new Set((await one.shownPods()).map(({ address }) => address))).toEqual(new Set(addresses));
     const [first] = running as [SandboxStatus];
     expect(Object.keys(await seenFrom({ node: one, pod: first }, addresses)).sort()).toEqual(addresses.sort());
-  }, 30_000);
+  });
 
   it('is back at an idle kernel and a free pool when the pods are gone', async () => {
     const placed = await Promise.all(Array.from({ length: PODS_PER_NODE }, () => place(one)));
@@ -176,7 +177,7 @@ describeWithContainers(['loopback'], 'containerd', () => {
       now = await kernels();
       return now.every((state, index) => state === idle[index]);
     }).catch(() => expect(now).toEqual(idle));
-  }, 40_000);
+  });
 });
 
 interface Status {

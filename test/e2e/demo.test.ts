@@ -40,7 +40,7 @@ describeWith(['root', 'ip', 'nft'], 'the demo', () => {
     expect(report.ec2Calls['CreateNetworkInterface']).toBe(4);
     expect(stderr).toContain('Attaching 40 pods');
     expect(code).toBe(0);
-  }, 120_000);
+  });
 
   it('leaves nothing behind when it is interrupted while pods wait', async () => {
     const env = { ...process.env, TMPDIR: temporary };
@@ -56,7 +56,7 @@ describeWith(['root', 'ip', 'nft'], 'the demo', () => {
       5000,
       async () => (await processesWith(`TMPDIR=${temporary}`)).length === 0,
     );
-  }, 120_000);
+  });
 
   it('refuses an option it does not know, with its help and status 2', async () => {
     const { code, stdout, stderr } = await run(process.execPath, [...NODE, '--nope']);

@@ -16,10 +16,10 @@ describeWithContainers(['loopback'], 'containerd on a node with two network card
   beforeAll(async () => {
     bed = await Bed.create(['c6in.32xlarge'], { ENABLE_MULTI_NIC: 'true', MAX_ENI: '2', WARM_IP_TARGET: '1' });
     [node] = bed.nodes as [BedNode];
-  }, 120_000);
+  });
   afterAll(async () => {
     expect((await bed?.end()) ?? []).toEqual([]);
-  }, 30_000);
+  });
 
   it('gives a pod with the annotation an interface on each, a plain one its one, and nothing is left of either', async () => {
     const annotations = { 'k8s.amazonaws.com/nicConfig': 'multi-nic-attachment', other: 'x' };
@@ -35,5 +35,5 @@ describeWithContainers(['loopback'], 'containerd on a node with two network card
     expect(shown.find(({ address }) => address === multi.ip)).toMatchObject({ name: 'multi', networkCardIndex: 0 });
     for (const { id } of [multi, plain]) await node.containerd.removePod(id);
     expect(await node.shownPods()).toEqual([]);
-  }, 60_000);
+  });
 });

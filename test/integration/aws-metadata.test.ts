@@ -59,7 +59,7 @@ async function setUp(
   const server = await startServer(service);
   const clock = new ManualClock();
   const environment = { AWS_EC2_METADATA_SERVICE_ENDPOINT: server.endpoint };
-  const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 300 });
+  const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 30_000 });
   return { server, clock, metadata, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
@@ -112,7 +112,7 @@ describe('instance metadata', () => {
     await using silent = await startServer(() => undefined);
     const clock = new ManualClock();
     const environment = { AWS_EC2_METADATA_SERVICE_ENDPOINT: silent.endpoint };
-    const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 50, attempts: 3 });
+    const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 1000, attempts: 3 });
     const failure = clock.follow(metadata.identity());
     await expect(failure).rejects.toMatchObject({ code: 'unavailable', operation: '/latest/api/token' });
     await expect(failure).rejects.toThrow(/hop limit/);

@@ -18,9 +18,13 @@ export interface Outcome {
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** Executes `path` with exactly this environment. Kills it, and says so by `signal`, after 20 s. */
+/** Executes `path` with this environment and no other. Kills it, and says so by `signal`, after 90 s. */
 export async function execute(path: string, env: Environment, stdin: string | Uint8Array): Promise<Outcome> {
-  const child = spawn(path, [], { env: { ...env }, timeout: 20_000, killSignal: 'SIGKILL' });
+  const child = spawn(path, [], {
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...env },
+    timeout: 90_000,
+    killSignal: 'SIGKILL',
+  });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));

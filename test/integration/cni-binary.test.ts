@@ -258,9 +258,9 @@ describe.each(['compiled', 'fallback'] as const)('the %s CNI program', (form) =>
       expect(document).toMatchObject({ code: 11 });
       expect(document.msg).toContain('no answer within 2150 ms');
       expect(took).toBeGreaterThan(2100);
-      expect(took).toBeLessThan(10_000);
+      expect(took).toBeLessThan(60_000);
       expect(requests.map((request) => request.deadlineMs)).toEqual([150]);
-    }, 15_000);
+    });
   });
 
   describe('with a daemon', () => {

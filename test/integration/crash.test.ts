@@ -80,7 +80,7 @@ describeWith(['root', 'ip', 'nft'], 'a daemon that is killed', () => {
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon();
     await converged(cluster, node);
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it(`keeps every promise over ${ROUNDS} rounds of ADD and DEL (seed ${SEED})`, async () => {
@@ -106,7 +106,7 @@ describeWith(['root', 'ip', 'nft'], 'a daemon that is killed', () => {
     await until('one interface is left', 20_000, () => heldBy(cluster, node).length === 1);
     await converged(cluster, node);
     await until('the kernel is as before', 5000, async () => (await kernelState(node.netns)) === before);
-  }, 90_000);
+  });
 
   it('starts with a journal whose tail is torn, and with one that is rubbish: pods are adopted from the kernel', async () => {
     const kept = [await addPod(node, 'j1'), await addPod(node, 'j2')];
@@ -134,7 +134,7 @@ describeWith(['root', 'ip', 'nft'], 'a daemon that is killed', () => {
     await converged(cluster, node);
     for (const { pod } of kept) expect(await node.cni('DEL', pod)).toMatchObject({ ok: true });
     expect(await podsOf(node)).toEqual([]);
-  }, 30_000);
+  });
 
   it('GC frees what was adopted from the kernel, too', async () => {
     await addPod(node, 'k1');
@@ -157,7 +157,7 @@ describeWith(['root', 'ip', 'nft'], 'a full disk', () => {
     await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state]);
     await node.startDaemon();
     await converged(cluster, node);
-  }, 60_000);
+  });
   afterAll(async () => {
     await node?.stopDaemon('SIGKILL');
     await using _cluster = cluster;
@@ -205,7 +205,7 @@ describeWith(['root', 'ip', 'nft'], 'a full disk', () => {
     expect(
       (await logOf(node)).filter(({ msg }) => msg === 'journal records could not be read and are left out'),
     ).toEqual([]);
-  }, 40_000);
+  });
 
   it('lets pods go while it cannot write, and remembers that when it could not either', async () => {
     const pods = await podsOf(node);
@@ -219,5 +219,5 @@ describeWith(['root', 'ip', 'nft'], 'a full disk', () => {
     await node.stopDaemon('SIGKILL');
     await node.startDaemon();
     expect(await podsOf(node)).toEqual([]);
-  }, 40_000);
+  });
 });

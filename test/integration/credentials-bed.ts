@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ec2Agent, type Ec2AgentOptions } from '#cloud/aws/agent/ec2-agent.ts';
 import { type CallRecord, type Cloud, type CredentialSettings, startCloud } from '#cloud/emulator/cloud.ts';
+import { bareEnvironment } from '#test/support/bare-environment.ts';
 
 export const ROLE = 'arn:aws-us-gov:iam::123456789012:role/path/vpc-cni';
 export const ACCOUNT: CredentialSettings = { required: true, instanceRole: 'node-role', lifetimeSeconds: 3600 };
@@ -45,7 +46,7 @@ export async function credentialBed(): Promise<CredentialBed> {
     metadataEndpoint,
     agent: (variables, more = {}) => {
       const environment = {
-        PATH: process.env['PATH'],
+        ...bareEnvironment(),
         HOME: directory,
         AWS_EC2_METADATA_SERVICE_ENDPOINT: metadataEndpoint,
         ...variables,
@@ -54,7 +55,7 @@ export async function credentialBed(): Promise<CredentialBed> {
         region: 'us-gov-test-1',
         endpoint: cloud.endpoint,
         version: '0',
-        httpTimeoutSeconds: 5,
+        httpTimeoutSeconds: 30,
         environment,
         ...more,
       });

@@ -21,7 +21,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with the role of its instance', () =
     });
     cluster.cloud.setCredentials({ required: true, instanceRole: 'node-role', lifetimeSeconds: 21_600 });
     [node] = cluster.nodes as [ClusterNode];
-  }, 60_000);
+  });
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
   });

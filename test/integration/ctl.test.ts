@@ -51,7 +51,7 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl', () => {
     await converged(cluster, node);
     pod = await addPod(node, 'web');
     await converged(cluster, node);
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('shows the node, its pods, ENIs, subnets and calls to people', async () => {
@@ -170,7 +170,8 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl', () => {
     expect(await refused(2, 'pods', '--set', 'MAX_ENI=1')).toContain('--set does not go here');
     expect(await refused(2, 'nonsense')).toContain('the commands are status, pods');
     expect(await refused(2, 'status', '--nonsense')).toContain("Unknown option '--nonsense'");
-    expect(await refused(2, 'status', '-o', 'yaml')).toContain('json or text');
+    expect(await refused(2, 'status', '-o', 'xml')).toContain('table, json, yaml');
+    expect(await refused(2, 'status', '--json', '-o', 'yaml')).toContain('contradict each other');
     expect(await refused(2, 'explain')).toContain('lacks its SUBJECT');
     expect(await refused(2, 'explain', 'a', 'b')).toContain('"b" does not go here');
   });
@@ -223,7 +224,6 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl', () => {
         : {};
       expect({ ...counts, ...spare }).toEqual({ ...foretold, ...spare });
     },
-    40_000,
   );
 
   it('says how long an address rests, and fails plainly when no ipamd runs', async () => {

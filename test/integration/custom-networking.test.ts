@@ -14,7 +14,7 @@ import {
 } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
-import { PROGRAM_WITH_FACTS, say } from '#test/support/facts-file.ts';
+import { programWithFacts, say } from '#test/support/facts-file.ts';
 import { describeWith } from '#test/support/require.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
 import { until } from '#test/support/until.ts';
@@ -30,7 +30,7 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
   afterEach(() => cluster?.[Symbol.asyncDispose]());
 
   async function prepare(): Promise<void> {
-    cluster = await testCluster({ instanceTypes: ['t3.medium'], env: SETTINGS, program: PROGRAM_WITH_FACTS });
+    cluster = await testCluster({ instanceTypes: ['t3.medium'], env: SETTINGS, program: programWithFacts() });
     [node] = cluster.nodes as [ClusterNode];
     home = heldBy(cluster, node)[0]?.subnetId ?? '';
   }
@@ -81,7 +81,7 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
     await deletePods(node, pods);
     await converged(cluster, node);
     expect(cluster.errors).toEqual([]);
-  }, 60_000);
+  });
 
   it('waits for the API server, says so, and serves the pod that waits as soon as it has answered', async () => {
     await prepare();
@@ -94,13 +94,13 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
     expect(String(document['msg'])).toContain('it waits for the API server');
     expect(await reasons()).toEqual(['eniconfig-unknown']);
     expect(secondary()).toEqual([]);
-    const second = node.cni('ADD', await node.createSandbox('patient'), { deadlineMs: 20_000 });
+    const second = node.cni('ADD', await node.createSandbox('patient'), { deadlineMs: 90_000 });
     tell(found(subnet));
     expect((await second).ok).toBe(true);
     // An empty list of groups: those of the primary interface.
     for (const each of secondary()) expect(each.securityGroupIds).toEqual(primary()?.securityGroupIds);
     expect(await reasons()).toEqual([]);
-  }, 60_000);
+  });
 
   it.each<[string, (zone: string, vpc: string) => EniConfigLookup, RegExp]>([
     [
@@ -119,38 +119,34 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
       /ENIConfig zone-a .*is in vpc-\w+, and this node is in vpc-\w+/,
     ],
     ['has no such subnet', () => found('subnet-0123456789abcdef0'), /knows no subnet subnet-0123456789abcdef0/],
-  ])(
-    'an ENIConfig that %s is refused with a sentence, and what runs is served on',
-    async (_what, lookup, sentence) => {
-      await prepare();
-      const subnet = addSubnet('10.0.64.0/24');
-      const zone = addSubnet('10.0.65.0/24', 'b');
-      const vpcId = cluster.cloud.region.execute('CreateVpc', { CidrBlock: '10.9.0.0/16' }).Vpc?.VpcId ?? '';
-      const vpc = addSubnet('10.9.0.0/24', 'a', vpcId);
-      await start(found(subnet));
-      const pods = await Promise.all(['a', 'b', 'c'].map((name) => addPod(node, name)));
-      await converged(cluster, node);
-      tell(lookup(zone, vpc));
-      // t3.medium: five addresses on each secondary interface; the next needs growth.
-      const more = Array.from({ length: 6 }, (_, index) => `m${index}`);
-      const outcomes = await Promise.all(
-        more.map(async (name) => node.cni('ADD', await node.createSandbox(name), { deadlineMs: 3000 })),
-      );
-      const refused = outcomes.filter(({ ok }) => !ok);
-      expect(refused.length).toBeGreaterThan(0);
-      for (const { document } of refused) {
-        expect(document).toMatchObject({ code: 111 });
-        expect(String(document['msg'])).toMatch(sentence);
-      }
-      for (const { pod, result } of pods)
-        expect(await node.cni('CHECK', pod, { prevResult: result })).toMatchObject({ ok: true });
-      expect(await reasons()).toContain('eniconfig-unusable');
-      tell(found(subnet));
-      await addPod(node, 'after');
-      expect(new Set(secondary().map(({ subnetId }) => subnetId))).toEqual(new Set([subnet]));
-    },
-    60_000,
-  );
+  ])('an ENIConfig that %s is refused with a sentence, and what runs is served on', async (_what, lookup, sentence) => {
+    await prepare();
+    const subnet = addSubnet('10.0.64.0/24');
+    const zone = addSubnet('10.0.65.0/24', 'b');
+    const vpcId = cluster.cloud.region.execute('CreateVpc', { CidrBlock: '10.9.0.0/16' }).Vpc?.VpcId ?? '';
+    const vpc = addSubnet('10.9.0.0/24', 'a', vpcId);
+    await start(found(subnet));
+    const pods = await Promise.all(['a', 'b', 'c'].map((name) => addPod(node, name)));
+    await converged(cluster, node);
+    tell(lookup(zone, vpc));
+    // t3.medium: five addresses on each secondary interface; the next needs growth.
+    const more = Array.from({ length: 6 }, (_, index) => `m${index}`);
+    const outcomes = await Promise.all(
+      more.map(async (name) => node.cni('ADD', await node.createSandbox(name), { deadlineMs: 5000 })),
+    );
+    const refused = outcomes.filter(({ ok }) => !ok);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { document } of refused) {
+      expect(document).toMatchObject({ code: 111 });
+      expect(String(document['msg'])).toMatch(sentence);
+    }
+    for (const { pod, result } of pods)
+      expect(await node.cni('CHECK', pod, { prevResult: result })).toMatchObject({ ok: true });
+    expect(await reasons()).toContain('eniconfig-unusable');
+    tell(found(subnet));
+    await addPod(node, 'after');
+    expect(new Set(secondary().map(({ subnetId }) => subnetId))).toEqual(new Set([subnet]));
+  });
 
   it('another ENIConfig: new pods go to its subnet, those of the former stay until they end', async () => {
     await prepare();
@@ -169,7 +165,7 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
     await deletePods(node, [old]);
     await until('the former interface is gone', 20_000, () => secondary().every(({ subnetId }) => subnetId === two));
     await converged(cluster, node);
-  }, 60_000);
+  });
 
   it('a restart without the API server goes on with the ENIConfig that was usable last', async () => {
     await prepare();
@@ -199,9 +195,9 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
     await start(UNKNOWN);
     const pod = await node.createSandbox('late');
     const holders = await Promise.all(Array.from({ length: 9 }, (_, index) => node.createSandbox(`h${index}`)));
-    const outcomes = await Promise.all([pod, ...holders].map((each) => node.cni('ADD', each, { deadlineMs: 2000 })));
+    const outcomes = await Promise.all([pod, ...holders].map((each) => node.cni('ADD', each, { deadlineMs: 5000 })));
     expect(outcomes.some(({ document }) => String(document['msg']).includes('it waits for the API server'))).toBe(true);
-  }, 90_000);
+  });
 
   it('switched on with live pods on the primary: they stay, and it empties', async () => {
     await prepare();
@@ -224,5 +220,5 @@ describeWith(['root', 'ip', 'nft'], 'custom networking', () => {
     await start(UNKNOWN, { AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG: 'false' });
     await Promise.all(Array.from({ length: 5 }, (_, index) => addPod(node, `n${index}`)));
     await until('the primary hosts pods again', 20_000, () => (primary()?.secondaryAddresses.length ?? 0) > 0);
-  }, 90_000);
+  });
 });

@@ -47,18 +47,26 @@ function viewOf(path: string): ClusterView {
   };
 }
 
-const stop = new AbortController();
-process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
-const config = parseConfig(process.env);
-const daemon = await startDaemon({
-  config,
-  log: createLog({ level: 'debug', destination: 'stderr' }),
-  bootId: process.env['WELLSPRING_BOOT_ID'] ?? 'boot',
-  version: '0.0.0-test',
-  metadata: createInstanceMetadata(process.env),
-  signal: stop.signal,
-  clusterView: viewOf(process.env['WELLSPRING_TEST_FACTS'] ?? ''),
-});
-if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
-await daemon[Symbol.asyncDispose]();
-process.exit(0);
+async function main(): Promise<void> {
+  const stop = new AbortController();
+  process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')));
+  const config = parseConfig(process.env);
+  await using _daemon = await startDaemon({
+    config,
+    log: createLog({ level: 'debug', destination: 'stderr' }),
+    bootId: process.env['WELLSPRING_BOOT_ID'] ?? 'boot',
+    version: '0.0.0-test',
+    metadata: createInstanceMetadata(process.env),
+    signal: stop.signal,
+    clusterView: viewOf(process.env['WELLSPRING_TEST_FACTS'] ?? ''),
+  });
+  if (!stop.signal.aborted) await new Promise((resolve) => stop.signal.addEventListener('abort', resolve));
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exit(1);
+  },
+);

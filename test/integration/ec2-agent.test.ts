@@ -5,10 +5,11 @@ import { existsSync } from 'node:fs';
 import { Ec2Agent, type Ec2AgentOptions } from '#cloud/aws/agent/ec2-agent.ts';
 import { type Cloud, startCloud } from '#cloud/emulator/cloud.ts';
 import { until } from '#test/support/until.ts';
+import { bareEnvironment } from '#test/support/bare-environment.ts';
 
 const CAUSE = { cause: 'test' };
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' };
-const environment = { PATH: process.env['PATH'], ...KEYS };
+const environment = { ...bareEnvironment(), ...KEYS };
 
 let cloud: Cloud;
 beforeAll(async () => {
@@ -25,7 +26,7 @@ const ec2Calls = (): number => cloud.calls().length;
 
 describe('the EC2 agent', () => {
   it('is there while there is something to ask, and for a while after', async () => {
-    await using agent = agentFor({ idleMs: 300 });
+    await using agent = agentFor({ idleMs: 3000 });
     expect(agent.pid).toBeUndefined();
     await agent.provider.describeSubnets({}, CAUSE);
     const { pid } = agent;
@@ -39,7 +40,7 @@ describe('the EC2 agent', () => {
   });
 
   it('can be had ready before the first call, and ends if none comes', async () => {
-    await using agent = agentFor({ idleMs: 300 });
+    await using agent = agentFor({ idleMs: 3000 });
     agent.prepare();
     const { pid } = agent;
     expect(lives(pid)).toBe(true);

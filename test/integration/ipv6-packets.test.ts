@@ -53,7 +53,7 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack cluster', () => {
     for (let index = 0; index < PODS; index += 1) added.push(await attach(cluster, one, `p${index}`));
     added.push(await attach(cluster, other, 'far'));
     pods = added;
-  }, 90_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('gives pods of both ENIs an address of each family, from their own ENI', () => {
@@ -91,7 +91,7 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack cluster', () => {
       expect(await internet.seenBy(from.addresses[1] ?? '')).toBe(INTERNET_IPV6_ADDRESS);
       expect(await node.seenBy(from.addresses[1] ?? '')).toBeDefined();
     }
-  }, 60_000);
+  });
 
   it('a pod cannot send with the IPv6 address of another', async () => {
     const [victim, liar] = pods as [Placed, Placed];
@@ -103,9 +103,9 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack cluster', () => {
     const to = (pods.at(-1) as Placed).addresses[1] ?? '';
     expect(await probe.ask({ op: 'udp', to, port: 7777, from: forged, timeoutMs: 500 })).toEqual({});
     await inside('addr', 'del', `${forged}/128`, 'dev', 'lo');
-    expect(await probe.ask({ op: 'udp', to, port: 7777, timeoutMs: 2000 })).toEqual({ seenFrom: liar.addresses[1] });
+    expect(await probe.ask({ op: 'udp', to, port: 7777, timeoutMs: 10_000 })).toEqual({ seenFrom: liar.addresses[1] });
     expect(await target.ask({ op: 'received', from: forged })).toEqual({ count: 0 });
-  }, 30_000);
+  });
 
   it('survives the restart of its daemon, passes CHECK, and leaves nothing', async () => {
     await one.stopDaemon('SIGKILL');
@@ -119,7 +119,7 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack cluster', () => {
     await deletePods(one, pods.slice(0, PODS));
     await until('the kernel is as before', 5000, async () => (await kernelState(one.netns)) === before);
     expect(cluster.errors).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describeWith(['root', 'ip', 'nft'], 'an IPv6 cluster', () => {
@@ -156,7 +156,7 @@ describeWith(['root', 'ip', 'nft'], 'an IPv6 cluster', () => {
     expect(await probe.seenBy(INTERNET_ADDRESS)).toBe(nodeAddress);
     await deletePods(one, [near, next]);
     expect(cluster.errors).toEqual([]);
-  }, 90_000);
+  });
 });
 
 describeWith(['root', 'ip', 'nft'], 'an IPv4 cluster with egress over IPv6', () => {
@@ -174,5 +174,5 @@ describeWith(['root', 'ip', 'nft'], 'an IPv4 cluster with egress over IPv6', () 
     expect(await probe.seenBy(INTERNET_ADDRESS)).toBe(primary?.primaryAddress);
     await deletePods(node, [added]);
     expect(cluster.errors).toEqual([]);
-  }, 60_000);
+  });
 });

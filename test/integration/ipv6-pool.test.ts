@@ -98,7 +98,7 @@ describeWith(['root', 'ip', 'nft'], 'an IPv6 node', () => {
     await until('every pod is gone', 5000, async () => (await poolOf(node)).assigned === 0);
     await converged(cluster, node);
     expect(writes()).toEqual(['AssignIpv6Addresses']);
-  }, 60_000);
+  });
 
   it('keeps prefix and pods through a restart and a crash, without a call, and lets an address rest', async () => {
     await start({ ...IPV6, IP_COOLDOWN_PERIOD: '300' });
@@ -115,7 +115,7 @@ describeWith(['root', 'ip', 'nft'], 'an IPv6 node', () => {
     expect(pods.flatMap(ips)).not.toContain(ips(fresh)[0]);
     await expectWhole([...pods.slice(1), fresh]);
     expect(await poolOf(node)).toMatchObject({ assigned: 3, cooling: 1 });
-  }, 60_000);
+  });
 
   it('asks again for a /80 that vanished, and keeps the pods that had theirs from it', async () => {
     await start(IPV6);
@@ -138,7 +138,7 @@ describeWith(['root', 'ip', 'nft'], 'an IPv6 node', () => {
       expect.stringContaining('an address that the cloud no longer gives to this node'),
     );
     await deletePods(node, [old, fresh]);
-  }, 60_000);
+  });
 
   it('makes one ENI for the /80, in three calls, where the primary hosts no pods', async () => {
     cluster = await testCluster({ ipv6: true });
@@ -163,7 +163,7 @@ describeWith(['root', 'ip', 'nft'], 'an IPv6 node', () => {
     expect([primary?.ipv6Prefixes, second?.subnetId]).toEqual([[], Subnet?.SubnetId]);
     for (const pod of pods) expect(holderOf(ips(pod)[0] ?? '')).toBe(second?.id);
     await expectWhole(pods);
-  }, 60_000);
+  });
 
   it.each([
     ['ipv6', IPV6],
@@ -231,7 +231,7 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack node', () => {
     await until('the second ENI is gone', 20_000, () => prefixes().length === 1);
     await converged(cluster, node);
     expect(cluster.errors).toEqual([]);
-  }, 90_000);
+  });
 
   it('holds CHECK to both addresses, and lets both rest after DEL, a second DEL and GC', async () => {
     await start({ ...DUAL, IP_COOLDOWN_PERIOD: '300' });
@@ -256,7 +256,7 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack node', () => {
     const later = await addPod(node, 'g');
     for (const address of ips(later)) expect(resting).not.toContain(address);
     await expectWhole([c, ...fresh, later]);
-  }, 60_000);
+  });
 
   it('serves pods of every family that the node had, as it is switched from one to the next', async () => {
     await start(IPV4);
@@ -279,5 +279,5 @@ describeWith(['root', 'ip', 'nft'], 'a dual-stack node', () => {
     expect((await planOf(node)).actions).toEqual([]);
     await deletePods(node, [four, both, six, again]);
     expect(await poolOf(node)).toMatchObject({ assigned: 0 });
-  }, 90_000);
+  });
 });

@@ -25,8 +25,8 @@ afterEach(async () => {
 /** The kind of the answer to a list of nodes. */
 async function asked(source: ClusterSource): Promise<unknown> {
   const load = () => loadCredentials(source, wholeImport);
-  using server = new ApiServer({ load, userAgent: 'test', timeoutMs: 5000, silenceMs: 5000 });
-  const signal = AbortSignal.timeout(20_000);
+  using server = new ApiServer({ load, userAgent: 'test', timeoutMs: 30_000, silenceMs: 30_000 });
+  const signal = AbortSignal.timeout(60_000);
   return ((await server.request({ method: 'GET', path: '/api/v1/nodes', signal })) as { kind: unknown }).kind;
 }
 

@@ -15,10 +15,10 @@ const source = { kind: 'kubeconfig', files: [process.argv[2] ?? ''], server: und
 using api = new ApiServer({
   load: () => loadCredentials(source, newKubeConfig),
   userAgent: 'test',
-  timeoutMs: 10_000,
+  timeoutMs: 60_000,
   silenceMs: 10_000,
 });
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(60_000);
 const answer = (await api.request({ method: 'GET', path: '/api/v1/nodes', signal })) as { readonly kind: string };
 const config = await newKubeConfig();
 config.loadFromFile(process.argv[2] ?? '');

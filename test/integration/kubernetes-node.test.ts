@@ -54,7 +54,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with an API server', () => {
       spec: { taints: [{ key: 'wellspring.dev/not-ready', effect: 'NoSchedule' }] },
     });
     await node.startDaemon(env());
-  }, 60_000);
+  });
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
     await api?.[Symbol.asyncDispose]();
@@ -79,7 +79,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with an API server', () => {
       await says(name, addressIn(document) ?? 'none');
     }
     const pod = await makePod('c');
-    const { ok, document } = await node.cni('ADD', pod, { deadlineMs: 1500 });
+    const { ok, document } = await node.cni('ADD', pod, { deadlineMs: 5000 });
     expect(ok).toBe(false);
     await until('an event on the pod', DEADLINE_MS, async () => (await eventsAbout(api, 'default', 'c')).length > 0);
     expect(await eventsAbout(api, 'default', 'c')).toMatchObject([
@@ -94,7 +94,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with an API server', () => {
     const [a, c] = [node.knownSandbox('a'), node.knownSandbox('c')];
     expect((await node.cni('DEL', a)).ok).toBe(true);
     // Its address rests for a second.
-    const { ok, document } = await node.cni('ADD', c, { deadlineMs: 10_000 });
+    const { ok, document } = await node.cni('ADD', c, { deadlineMs: 60_000 });
     expect({ ok, document }).toMatchObject({ ok: true });
     await api.server.start();
     await says('a', '');
@@ -103,7 +103,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with an API server', () => {
     await node.stopDaemon('SIGTERM');
     await node.startDaemon(env());
     await until('the shortage is over', DEADLINE_MS, async () => (await condition())?.['status'] === 'False');
-  }, 60_000);
+  });
 
   it('shows its watches in the metrics', async () => {
     expect(await node.page('/metrics')).toMatch(/^wellspring_kubernetes_watch_connected\{resource="nodes"\} 1$/m);

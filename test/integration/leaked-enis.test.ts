@@ -69,7 +69,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, with CLUSTER_NAME', () =
     await node.startDaemon();
     await addPod(node, 'pod');
     await converged(cluster, node);
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('are deleted where a node of this cluster made them and they are old enough; all others stay', async () => {
@@ -97,7 +97,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, with CLUSTER_NAME', () =
       ),
     ).toHaveLength(attached.length);
     expect(await counted(node)).toContain('wellspring_leaked_interfaces_total{outcome="deleted"} 2');
-  }, 40_000);
+  });
 
   it('are marked where they do not say when they were made, and deleted five minutes after that', async () => {
     const ours = { [INSTANCE]: LOST, [CLUSTER]: 'blue' };
@@ -113,7 +113,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, with CLUSTER_NAME', () =
     const Tags = [{ Key: CREATED_AT, Value: minutesAgo(6) }];
     cluster.cloud.region.execute('CreateTags', { Resources: [...unclear], Tags });
     await until('both are gone', 15_000, () => existing(cluster, unclear).length === 0);
-  }, 40_000);
+  });
 
   it('are tried again when a call fails, and pods are served meanwhile', async () => {
     cluster.cloud.failNext('DeleteNetworkInterface', {
@@ -133,7 +133,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, with CLUSTER_NAME', () =
     expect(existing(cluster, [lost])).toEqual([lost]);
     cluster.cloud.clearFaults();
     await until('it is gone', 15_000, () => existing(cluster, [lost]).length === 0);
-  }, 40_000);
+  });
 });
 
 describeWith(['root', 'ip', 'nft'], 'leaked interfaces, without CLUSTER_NAME', () => {
@@ -144,7 +144,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, without CLUSTER_NAME', (
   beforeAll(async () => {
     cluster = await testCluster({ instanceTypes: ['t3.small', 't3.small'] });
     [node, idle] = cluster.nodes as [ClusterNode, ClusterNode];
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('are deleted only where this instance made them', async () => {
@@ -160,7 +160,7 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, without CLUSTER_NAME', (
     await looks(cluster, 2);
     expect(existing(cluster, kept)).toEqual(kept);
     await node.stopDaemon('SIGTERM');
-  }, 40_000);
+  });
 
   it('are left alone, and not looked for, when that is switched off', async () => {
     const lost = makeInterface(cluster, { tags: { [INSTANCE]: idle.instanceId, [CREATED_AT]: minutesAgo(6) } });
@@ -174,5 +174,5 @@ describeWith(['root', 'ip', 'nft'], 'leaked interfaces, without CLUSTER_NAME', (
     await until('the other node has looked several times', 15_000, async () => (await looksOf(node)) >= 3);
     expect(await looksOf(idle)).toBe(0);
     expect(existing(cluster, [lost])).toEqual([lost]);
-  }, 40_000);
+  });
 });

@@ -50,8 +50,8 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'a switch of the allocation mode', (
     for (const { pod, result, address } of pods) {
       expect(shown.find(({ name }) => name === pod.name)?.address).toBe(address);
       expect(await node.cni('CHECK', pod, { prevResult: result })).toMatchObject({ ok: true });
-      await node.inside(pod, 'ping', '-c', '1', '-W', '2', farPod.address);
-      await far.inside(farPod.pod, 'ping', '-c', '1', '-W', '2', address);
+      await node.inside(pod, 'ping', '-c', '1', '-W', '10', farPod.address);
+      await far.inside(farPod.pod, 'ping', '-c', '1', '-W', '10', address);
     }
   }
 
@@ -87,7 +87,6 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'a switch of the allocation mode', (
       await expectWhole(fresh);
       expect(cluster.errors).toEqual([]);
     },
-    60_000,
   );
 
   it('a node that is full in address mode makes room for prefixes', async () => {
@@ -102,7 +101,7 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'a switch of the allocation mode', (
     await deletePods(node, old);
     await until('nothing of the old mode is left', 15_000, () => held().address.length === 0);
     await converged(cluster, node);
-  }, 90_000);
+  });
 
   it('survives kill -9 while the old blocks are released and the new ones come', async () => {
     await start('address');
@@ -140,5 +139,5 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'a switch of the allocation mode', (
     await converged(cluster, node);
     expect((await poolOf(node)).assigned).toBe(3);
     expect(cluster.errors).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -33,7 +33,7 @@ describeWith(['root', 'ip', 'nft'], 'a node whose network commands are traps', (
     cluster = await testCluster({ instanceTypes: ['t3.small'], env: { WARM_IP_TARGET: '1', MINIMUM_IP_TARGET: '4' } });
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon({ PATH: directory });
-  }, 60_000);
+  });
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true, force: true });
@@ -68,7 +68,7 @@ describeWith(['root', 'ip', 'nft'], 'a node whose network commands are traps', (
     await node.startDaemon({ PATH: directory, AWS_VPC_K8S_CNI_EXTERNALSNAT: 'true' });
     expect(await node.cni('DEL', plain.pod)).toMatchObject({ ok: true });
     expect(calls()).toBe('');
-  }, 60_000);
+  });
 });
 
 /**

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { interfacesOf } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode, TestPod } from '#test/support/cluster-node.ts';
+import { FROM_SOURCES } from '#test/support/daemon-program.ts';
 import { kernelState } from '#test/support/kernel-state.ts';
 import { describeWith } from '#test/support/require.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
@@ -52,10 +53,10 @@ async function idle(): Promise<void> {
 
 describeWith(['root', 'ip', 'nft'], 'a node', () => {
   beforeAll(async () => {
-    cluster = await testCluster();
+    cluster = await testCluster({ program: FROM_SOURCES });
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon();
-  }, 120_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
   beforeEach(detachAll);
 

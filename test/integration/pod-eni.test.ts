@@ -7,7 +7,7 @@ import type { ClusterPod } from '#ipamd/kubernetes/cluster-view.ts';
 import { addPod, deletePods, heldBy, logOf, podsOf, poolOf } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
-import { PROGRAM_WITH_FACTS, say } from '#test/support/facts-file.ts';
+import { programWithFacts, say } from '#test/support/facts-file.ts';
 import { runCommand } from '#test/support/command.ts';
 import { kernelState } from '#test/support/kernel-state.ts';
 import { describeWith } from '#test/support/require.ts';
@@ -42,7 +42,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with ENABLE_POD_ENI', () => {
   afterEach(() => cluster?.[Symbol.asyncDispose]());
 
   async function start(pods: Readonly<Record<string, ClusterPod>>): Promise<void> {
-    cluster = await testCluster({ instanceTypes: ['m5.large'], env: ENV, program: PROGRAM_WITH_FACTS });
+    cluster = await testCluster({ instanceTypes: ['m5.large'], env: ENV, program: programWithFacts() });
     [node] = cluster.nodes as [ClusterNode];
     await node.startDaemon(say(node, { pods }));
   }
@@ -103,7 +103,7 @@ describeWith(['root', 'ip', 'nft'], 'a node with ENABLE_POD_ENI', () => {
     const trunk = held().find((each) => each.id === id);
     expect(trunk).toMatchObject({ secondaryAddresses: [], ipv4Prefixes: [] });
     expect(cluster.errors).toEqual([]);
-  }, 90_000);
+  });
 
   it('waits for the controller, and says what it waited for and what is wrong', async () => {
     await start({ 'default/groups': asking('groups') });
@@ -117,5 +117,5 @@ describeWith(['root', 'ip', 'nft'], 'a node with ENABLE_POD_ENI', () => {
     });
     expect(await podsOf(node)).toEqual([]);
     expect(await node.cni('DEL', pod)).toMatchObject({ ok: true });
-  }, 60_000);
+  });
 });

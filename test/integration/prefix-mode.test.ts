@@ -36,7 +36,7 @@ describeWith(['root', 'ip', 'nft'], 'prefix mode', () => {
     [node, xen] = cluster.nodes as [ClusterNode, ClusterNode];
     await cluster.startDaemons();
     await converged(cluster, node);
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('keeps one whole prefix free, on one interface, with few calls', async () => {
@@ -107,13 +107,13 @@ describeWith(['root', 'ip', 'nft'], 'a subnet in fragments', () => {
       });
     }
     await node.startDaemon();
-  }, 60_000);
+  });
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 
   it('starts pods with single addresses where no /28 is free, and asks for one seldom', async () => {
     const mark = cluster.cloud.calls().length;
     const pods = await Promise.all(Array.from({ length: 12 }, (_, index) => node.createSandbox(`s${index}`)));
-    const outcomes = await Promise.all(pods.map((pod) => node.cni('ADD', pod, { deadlineMs: 15_000 })));
+    const outcomes = await Promise.all(pods.map((pod) => node.cni('ADD', pod, { deadlineMs: 90_000 })));
     expect(outcomes.filter(({ ok }) => !ok).map(({ document }) => document)).toEqual([]);
     expect(new Set(outcomes.map(({ document }) => addressIn(document))).size).toBe(12);
     const blocks = (await interfacesOf(node)).flatMap((each) => each.blocks);
@@ -122,5 +122,5 @@ describeWith(['root', 'ip', 'nft'], 'a subnet in fragments', () => {
     const refused = ec2Calls(cluster, mark).filter(({ errorCode }) => errorCode === 'InsufficientCidrBlocks');
     expect(refused.length).toBeLessThanOrEqual(2);
     expect((await logOf(node)).map(({ msg }) => msg)).toContainEqual(expect.stringContaining('no free /28'));
-  }, 40_000);
+  });
 });

@@ -69,7 +69,7 @@ describe('under a tight account limit', () => {
     });
     const [, change] = stack.budget();
     expect(change?.perSecond).toBeLessThan(change?.fullPerSecond ?? 0);
-  }, 60_000);
+  });
 
   it('the call that a pod waits for overtakes those that nobody waits for', async () => {
     const stack = stackOf((cause) => cause === 'pods-waiting');
@@ -89,5 +89,5 @@ describe('under a tight account limit', () => {
     // Those that were on their way already, and nobody else.
     expect(done.filter(({ action }) => action === 'CreateTags').length).toBeLessThanOrEqual(3);
     await background;
-  }, 60_000);
+  });
 });

@@ -22,6 +22,8 @@ import { until } from '#test/support/until.ts';
 
 const FEW = { WARM_IP_TARGET: '1', MINIMUM_IP_TARGET: '1' };
 const STALE_MS = 4000;
+/** As far behind as reads may be while own writes outrank them, which is for ten seconds. */
+const MOST_STALE_MS = 8000;
 
 describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool', () => {
   let cluster: Cluster;
@@ -41,14 +43,17 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     (await interfacesOf(node)).flatMap(({ blocks }) => blocks.map(({ cidr }) => cidr.replace('/32', '')));
   const orphanGauge = async () =>
     Number(/^wellspring_orphaned_addresses (\d+)$/m.exec(await node.page('/metrics'))?.[1]);
+  /** Counts are brought up to date at intervals. */
+  const orphans = (count: number) => until(`${count} orphans`, 20_000, async () => (await orphanGauge()) === count);
   const loud = async () =>
     (await logOf(node)).filter(({ msg }) => msg?.startsWith('a pod runs with an address') === true);
 
   it('a restart whose Describe is behind neither loses what was just given nor revives what was just returned', async () => {
     await start(FEW);
-    cluster.cloud.setStaleReads(60_000);
+    cluster.cloud.setStaleReads(MOST_STALE_MS);
     const pods = await Promise.all(['s1', 's2', 's3'].map((name) => addPod(node, name)));
-    await until('one is warm beside the three', 10_000, () => addresses().length === 4);
+    await until('one is warm beside the three', 10_000, async () => (await poolOf(node)).total === 4);
+    expect(addresses()).toHaveLength(4);
     await node.stopDaemon('SIGKILL');
     await node.startDaemon(FEW);
     await converged(cluster, node);
@@ -58,13 +63,14 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     expect(await orphanGauge()).toBe(0);
 
     await deletePods(node, pods);
-    await until('the surplus is returned', 10_000, () => addresses().length === 1);
+    await until('the surplus is returned', 10_000, async () => (await poolOf(node)).total === 1);
+    await until('EC2 has it', 10_000, () => addresses().length === 1);
     await node.stopDaemon('SIGKILL');
     await node.startDaemon(FEW);
     await converged(cluster, node);
-    expect(await shownAddresses()).toEqual(addresses());
+    expect((await shownAddresses()).toSorted()).toEqual(addresses().toSorted());
     expect(await loud()).toEqual([]);
-  }, 60_000);
+  });
 
   it('an interface that was just attached outlives a restart whose Describe does not list it', async () => {
     const env = { WARM_ENI_TARGET: '0', WARM_IP_TARGET: '1', MINIMUM_IP_TARGET: '9' };
@@ -86,7 +92,7 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     expect((await podsOf(node)).length).toBe(pods.length);
     expect(await loud()).toEqual([]);
     expect(await orphanGauge()).toBe(0);
-  }, 60_000);
+  });
 
   it('an assign whose answer was lost and whose Describe is behind is found by a later look, nothing leaks', async () => {
     await start(FEW);
@@ -98,7 +104,7 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     await until('EC2 gave more than the pool knows', 5000, async () => addresses().length > (await poolOf(node)).total);
     await converged(cluster, node, 30_000);
     expect(cluster.cloud.pendingFaults()).toEqual([]);
-  }, 60_000);
+  });
 
   it('an address that is taken from a pod behind our back is asked for twice, reported and never reused', async () => {
     await start(FEW);
@@ -117,43 +123,44 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     await until('it is reported', 10_000, async () => (await loud()).length === 1);
     expect((await loud())[0]).toMatchObject({ address: lost.address, pod: 'default/v1' });
     expect(ec2Calls(cluster, mark, 'DescribeNetworkInterfaces').length).toBe(2);
-    expect(await orphanGauge()).toBe(1);
+    await orphans(1);
     expect((await podsOf(node)).map(({ name }) => name).sort()).toEqual(['v1', 'v2']);
     expect(await node.cni('CHECK', kept.pod, { prevResult: kept.result })).toMatchObject({ ok: true });
 
     await node.stopDaemon('SIGKILL');
     await node.startDaemon(FEW);
-    expect(await orphanGauge()).toBe(1);
+    await orphans(1);
     await deletePods(node, [lost]);
-    expect(await orphanGauge()).toBe(0);
+    await orphans(0);
     await converged(cluster, node);
     await node.stopDaemon('SIGKILL');
     await node.startDaemon(FEW);
     expect((await podsOf(node)).map(({ name }) => name)).toEqual(['v2']);
-    expect(await orphanGauge()).toBe(0);
-  }, 60_000);
+    await orphans(0);
+  });
 
   it('pods that run stay plugged on a node that lost its journal', async () => {
     await start(FEW);
-    cluster.cloud.setStaleReads(STALE_MS);
+    // The first Describe is from before the pods' addresses were given, however long it takes until then.
+    cluster.cloud.setStaleReads(600_000);
     const pods = await Promise.all(['j1', 'j2'].map((name) => addPod(node, name)));
     await node.stopDaemon('SIGKILL');
     await node.forgetState();
-    // The first Describe is from before the pods' addresses were given.
     await node.startDaemon(FEW);
-    expect(await orphanGauge()).toBeGreaterThan(0);
+    await until('they are taken for orphans', 20_000, async () => (await orphanGauge()) > 0);
     expect((await podsOf(node)).map(({ address }) => address).sort()).toEqual(
       pods.map(({ address }) => address).sort(),
     );
-    for (const { pod, address } of pods) await node.inside(pod, 'ping', '-c', '1', '-W', '2', address);
-    await until('the addresses are found to be ours', 20_000, async () => (await orphanGauge()) === 0);
+    for (const { pod, address } of pods) await node.inside(pod, 'ping', '-c', '1', '-W', '10', address);
+    cluster.cloud.setStaleReads(0);
+    await orphans(0);
     await converged(cluster, node);
     await deletePods(node, pods);
     expect(await podsOf(node)).toEqual([]);
-  }, 60_000);
+  });
 
   it('a released address loses its connection entries, and rests longer while somebody still talks to it', async () => {
-    const env = { ...FEW, IP_COOLDOWN_PERIOD: '2' };
+    const env = { ...FEW, IP_COOLDOWN_PERIOD: '5' };
     await start(env);
     const gone = await addPod(node, 'c1');
     const entry = (port: number) =>
@@ -195,8 +202,9 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     const fresh = await addPod(node, 'c2');
     expect(fresh.address).not.toBe(gone.address);
     await until('it has rested', 6000, async () => (await poolOf(node)).cooling === 0);
-    expect(Date.now() - released).toBeGreaterThanOrEqual(4000);
-  }, 60_000);
+    // Two periods, less what DEL took after it had released the address.
+    expect(Date.now() - released).toBeGreaterThan(8000);
+  });
 
   it('a reboot voids every attachment, keeps what cools, and the node starts clean', async () => {
     const env = { IP_COOLDOWN_PERIOD: '60', WARM_IP_TARGET: '2', MINIMUM_IP_TARGET: '2', ENI_MTU: '9001' };
@@ -224,7 +232,7 @@ describeWith(['root', 'ip', 'nft', 'ping', 'conntrack'], 'the truth of the pool'
     // The runtime cleans up after the boot: its DELs find nothing and succeed.
     for (const { pod } of running) expect((await node.cni('DEL', pod, { netns: '' })).ok).toBe(true);
     expect(await poolOf(node)).toMatchObject({ assigned: 2, cooling: 4 });
-  }, 60_000);
+  });
 
   /** What a reboot leaves of our kernel state: nothing. */
   async function loseKernel(pods: readonly AddedPod[]): Promise<void> {

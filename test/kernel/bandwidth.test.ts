@@ -38,7 +38,7 @@ const SOURCE = `
   const piece = Buffer.alloc(16384);
   const more = () => { while (socket.write(piece)); };
   socket.on('connect', more).on('drain', more).on('error', () => process.exit()).on('close', () => process.exit());
-  setTimeout(() => process.exit(), 5000);`;
+  setTimeout(() => process.exit(), 60_000);`;
 
 describeWith(['root', 'ip', 'nft'], 'datapath: bandwidth', () => {
   const fixture = new DatapathFixture();
@@ -126,14 +126,15 @@ describeWith(['root', 'ip', 'nft'], 'datapath: bandwidth', () => {
     const slow = [await throughput('free', 'down', '10.0.0.21'), await throughput('up', 'free', '10.0.0.23')];
     const fast = [await throughput('down', 'free', '10.0.0.23'), await throughput('free', 'up', '10.0.0.22')];
     for (const rate of slow) {
-      expect(rate).toBeGreaterThan(3 * MEGABIT);
+      expect(rate).toBeGreaterThan(MEGABIT);
       expect(rate).toBeLessThan(14 * MEGABIT);
     }
-    for (const rate of fast) expect(rate).toBeGreaterThan(40 * MEGABIT);
+    // Above what a limit would let through, however slow the machine.
+    for (const rate of fast) expect(rate).toBeGreaterThan(14 * MEGABIT);
     // From the node itself, too.
     expect(await throughput('node', 'down', '10.0.0.21')).toBeLessThan(14 * MEGABIT);
     expect(await throughput('up', 'node', PRIMARY_ADDRESS)).toBeLessThan(14 * MEGABIT);
-  }, 60_000);
+  });
 });
 
 function egressOf(rate: number, burst = 160_000): Pick<Bandwidth, 'egressRate' | 'egressBurst'> {

@@ -66,7 +66,7 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl cleanup', () => {
     expect(hostState()).toEqual(idle);
     expect(await json('--yes')).toEqual({ removed: true, objects: [], left: [] });
     expect((await ctl('--socket', '/nowhere')).stdout).toBe('Nothing of wellspring is in the kernel of this node.\n');
-  }, 60_000);
+  });
 
   it('is refused beside a daemon, without root, and with what does not go with it', async () => {
     await busyNode();
@@ -96,5 +96,5 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl cleanup', () => {
     const pods = await run(process.execPath, ['--no-warnings', MAIN, 'pods', '--yes']);
     expect(pods).toMatchObject({ code: 2, stderr: expect.stringContaining('`pods` changes nothing') });
     expect(hostState()).toEqual(before);
-  }, 60_000);
+  });
 });

@@ -203,9 +203,9 @@ describeWith(['root', 'ip', 'nft'], 'datapath: host', () => {
 
   it('waits for a link to appear, to get its MAC, and gives up with the signal', async () => {
     const { node, datapath } = fixture;
-    await datapath.waitForLink(SECONDARY_MAC.toUpperCase(), AbortSignal.timeout(1000));
-    const appears = datapath.waitForLink('02:57:00:00:00:33', AbortSignal.timeout(10_000));
-    const renamed = datapath.waitForLink('02:57:00:00:00:44', AbortSignal.timeout(10_000));
+    await datapath.waitForLink(SECONDARY_MAC.toUpperCase(), AbortSignal.timeout(60_000));
+    const appears = datapath.waitForLink('02:57:00:00:00:33', AbortSignal.timeout(60_000));
+    const renamed = datapath.waitForLink('02:57:00:00:00:44', AbortSignal.timeout(60_000));
     node.ip('node', 'link add e3 type veth peer name e4 address 02:57:00:00:00:44');
     node.ip('node', 'link set e4 name ens6');
     await renamed;

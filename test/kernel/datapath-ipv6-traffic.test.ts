@@ -44,7 +44,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
       expect(await node.probe(pod, OUTSIDE_ADDRESS, PORT)).toBe(PRIMARY_ADDRESS);
     }
     expect(await node.probe('outside', B[1], PORT)).toBe(OUTSIDE_IPV6);
-  }, 30_000);
+  });
 
   it('a pod of the second ENI leaves by the second ENI, and the fabric would drop it from the first', async () => {
     await twoPods();
@@ -53,17 +53,18 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
     expect(await fixture.node.probe('b', OUTSIDE_IPV6, PORT)).toBe(B[1]);
     expect(arrivedBy('f1')).toBeGreaterThan(before);
     fixture.node.exec('node', 'nft', 'flush', 'chain', 'inet', 'wellspring', 'interface');
-    expect(await fixture.node.probe('b', OUTSIDE_IPV6, PORT)).toBe('timeout');
-  }, 20_000);
+    expect(await fixture.node.probeInVain('b', OUTSIDE_IPV6, PORT)).toBe('timeout');
+  });
 
   it('is ready at once: the first packet of a new pod is answered without waiting for duplicates or neighbours', async () => {
     await fixture.setUp(DUAL);
     await fixture.node.echo('outside', PORT);
     await fixture.addPod('b', B, 1);
-    // The probe itself gives up after 0.7 s; a search for duplicates takes one at least.
+    // A search for duplicates would take a second at least.
+    expect(fixture.node.ip('b', '-6 addr show scope global')).not.toContain('tentative');
     expect(await fixture.node.probe('b', OUTSIDE_IPV6, PORT)).toBe(B[1]);
     expect(fixture.node.ip('b', '-6 neigh show nud permanent')).toContain('fe80::1 dev eth0');
-  }, 20_000);
+  });
 
   it('drops what a pod sends with an address that is not its own', async () => {
     await twoPods();
@@ -71,48 +72,44 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
     const seen = await node.echo('b', PORT);
     for (const forged of ['2001:db8:0:1:1::99', PRIMARY_IPV6, OUTSIDE_IPV6, 'fd00::7']) {
       node.ip('a', `addr add ${forged}/128 dev eth0 nodad`);
-      await node.probe('a', B[1], PORT, 'forged', forged);
+      await node.probeInVain('a', B[1], PORT, 'forged', forged);
     }
     // The address of a pod next to it: the answer would go there.
     node.ip('a', `addr add ${B[1]}/128 dev eth0 nodad`);
     await node.echo('node', PORT);
-    expect(await node.probe('a', PRIMARY_IPV6, PORT, 'forged', B[1])).toBe('timeout');
+    expect(await node.probeInVain('a', PRIMARY_IPV6, PORT, 'forged', B[1])).toBe('timeout');
     node.ip('a', `addr del ${B[1]}/128 dev eth0`);
     expect(await node.probe('a', B[1], PORT, 'honest', A[1])).toBe(A[1]);
     expect(seen).toEqual([`${A[1]} honest`]);
     const dropped = node.exec('node', 'nft', 'list', 'chain', 'inet', 'wellspring', 'anti-spoof');
     expect(Number(/missing counter packets (\d+)/.exec(dropped)?.[1])).toBeGreaterThanOrEqual(5);
-  }, 30_000);
+  });
 
   it.each([
     ['ipv4', ''],
     ['dual', ''],
     // As somebody else may have given it: then there is a route back to link-local senders.
     ['dual', ', the host has a link-local address there'],
-  ] as const)(
-    'takes nothing of what a pod says as a router (%s%s)',
-    async (family, hasAddress) => {
-      await fixture.setUp({ ...DUAL, family });
-      const pod = await fixture.addPod('a', family === 'dual' ? A : A[0]);
-      const { node } = fixture;
-      // As a pod with its capabilities would: a link-local address of its own, and router advertisements to everybody.
-      const host = `/proc/sys/net/ipv6/conf/${pod.hostIfName}`;
-      node.exec('node', 'sh', '-c', `echo 1 >${host}/accept_ra; echo 0 >${host}/forwarding`);
-      if (hasAddress !== '') node.ip('node', `addr add fe80::77/64 dev ${pod.hostIfName} nodad`);
-      node.ip('a', 'addr add fe80::bad/64 dev eth0 nodad');
-      node.exec('a', process.execPath, ADVERTISE, '2', 'fe80::bad');
-      const table = (): string => node.exec('node', 'nft', 'list', 'chain', 'inet', 'wellspring', 'anti-spoof');
-      await until('it was dropped', 3000, () => /counter packets [1-9]/.test(table()));
-      expect(node.ip('node', '-6 route show default')).not.toContain(pod.hostIfName);
-      // Without the table the kernel would have believed it, so the test can tell.
-      node.exec('node', 'nft', 'delete', 'table', 'inet', 'wellspring');
-      node.exec('a', process.execPath, ADVERTISE, '2', 'fe80::bad');
-      await until('it is believed', 3000, () =>
-        node.ip('node', '-6 route show default').includes(`via fe80::bad dev ${pod.hostIfName}`),
-      );
-    },
-    20_000,
-  );
+  ] as const)('takes nothing of what a pod says as a router (%s%s)', async (family, hasAddress) => {
+    await fixture.setUp({ ...DUAL, family });
+    const pod = await fixture.addPod('a', family === 'dual' ? A : A[0]);
+    const { node } = fixture;
+    // As a pod with its capabilities would: a link-local address of its own, and router advertisements to everybody.
+    const host = `/proc/sys/net/ipv6/conf/${pod.hostIfName}`;
+    node.exec('node', 'sh', '-c', `echo 1 >${host}/accept_ra; echo 0 >${host}/forwarding`);
+    if (hasAddress !== '') node.ip('node', `addr add fe80::77/64 dev ${pod.hostIfName} nodad`);
+    node.ip('a', 'addr add fe80::bad/64 dev eth0 nodad');
+    node.exec('a', process.execPath, ADVERTISE, '2', 'fe80::bad');
+    const table = (): string => node.exec('node', 'nft', 'list', 'chain', 'inet', 'wellspring', 'anti-spoof');
+    await until('it was dropped', 3000, () => /counter packets [1-9]/.test(table()));
+    expect(node.ip('node', '-6 route show default')).not.toContain(pod.hostIfName);
+    // Without the table the kernel would have believed it, so the test can tell.
+    node.exec('node', 'nft', 'delete', 'table', 'inet', 'wellspring');
+    node.exec('a', process.execPath, ADVERTISE, '2', 'fe80::bad');
+    await until('it is believed', 3000, () =>
+      node.ip('node', '-6 route show default').includes(`via fe80::bad dev ${pod.hostIfName}`),
+    );
+  });
 
   it("keeps the default route that the VPC's router advertised, renews it, and takes none by a secondary ENI", async () => {
     const { node } = fixture;
@@ -131,7 +128,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
     advertise('f0');
     await until('the route is there again', 3000, () => defaults().includes('dev eth0 proto ra'));
     expect(defaults()).not.toContain('eth1');
-  }, 20_000);
+  });
 
   it('the reply to NodePort traffic leaves by the ENI that the request came in by', async () => {
     await twoPods();
@@ -145,8 +142,8 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
     node.exec('node', 'nft', `add rule ip6 proxy pre fib daddr type local udp dport 30080 dnat to [${B[1]}]:${PORT}`);
     expect(await node.probe('outside', PRIMARY_IPV6, 30080)).toBe(OUTSIDE_IPV6);
     await fixture.setUp({ ...DUAL, nodePortSupport: false, externalSnat: true });
-    expect(await node.probe('outside', PRIMARY_IPV6, 30080)).toBe('timeout');
-  }, 20_000);
+    expect(await node.probeInVain('outside', PRIMARY_IPV6, 30080)).toBe('timeout');
+  });
 
   it('pods keep their way while a restarted daemon still learns of the ENIs', async () => {
     await twoPods();
@@ -163,5 +160,5 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6 packets', () => {
       ...DUAL,
     });
     expect(await fixture.node.probe('b', OUTSIDE_IPV6, PORT)).toBe(B[1]);
-  }, 20_000);
+  });
 });

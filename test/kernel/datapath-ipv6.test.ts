@@ -134,7 +134,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: IPv6', () => {
     await (await fixture.open()).cleanUp();
     expect(rules()).toEqual([]);
     expect(fixture.node.ip('node', '-6 route show table all proto 87')).toBe('');
-  }, 30_000);
+  });
 
   it('does not take an IPv6 address from the pod that has it now when a late DEL names it', async () => {
     await setUp();

@@ -66,7 +66,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
     await fixture.datapath.settled();
     expect(fixture.hostState()).toEqual(before);
     expect(await fixture.datapath.listPods()).toEqual([]);
-  }, 30_000);
+  });
 
   it('makes twenty pods at once', async () => {
     await fixture.setUp();
@@ -83,7 +83,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
     expect(fixture.node.ip('node', 'route show table 8787')).toBe('');
     await fixture.datapath.settled();
     expect(fixture.node.ip('node', '-o link')).not.toContain('eni');
-  }, 30_000);
+  });
 
   it('leaves every thread of the process in its own namespace, whatever else runs at the time', async () => {
     await fixture.setUp();

@@ -40,7 +40,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     expect(await fixture.node.probe('a', '10.0.0.1', PORT)).toBe(ON_PRIMARY);
     expect(await fixture.node.probe('b', '10.0.1.1', PORT)).toBe(ON_SECONDARY);
     expect(await fixture.node.probe('fabric', ON_SECONDARY, PORT)).toBe('10.0.1.1');
-  }, 20_000);
+  });
 
   it('a pod of the second ENI leaves by the second ENI, and the fabric would drop it from the first', async () => {
     await fixture.setUp();
@@ -51,8 +51,8 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     expect(await fixture.node.probe('b', '10.0.0.1', PORT)).toBe(ON_SECONDARY);
     expect(arrivedBy('f1')).toBeGreaterThan(before);
     fixture.node.exec('node', 'nft', 'flush', 'chain', 'inet', 'wellspring', 'interface');
-    expect(await fixture.node.probe('b', '10.0.0.1', PORT)).toBe('timeout');
-  }, 20_000);
+    expect(await fixture.node.probeInVain('b', '10.0.0.1', PORT)).toBe('timeout');
+  });
 
   it.each(['prng', 'hashrandom', 'none'] as const)(
     "the outside sees the node's address (%s)",
@@ -63,7 +63,6 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
       expect(await fixture.node.probe('a', OUTSIDE_ADDRESS, PORT)).toBe(PRIMARY_ADDRESS);
       expect(await fixture.node.probe('b', OUTSIDE_ADDRESS, PORT)).toBe(PRIMARY_ADDRESS);
     },
-    20_000,
   );
 
   it('with external SNAT, and for excluded destinations, the outside sees the pod', async () => {
@@ -75,7 +74,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.node.probe('b', OUTSIDE_ADDRESS, PORT, 'excluded');
     await until('both seen', 3000, () => seen.length === 2);
     expect(seen).toEqual([`${ON_SECONDARY} external`, `${ON_SECONDARY} excluded`]);
-  }, 20_000);
+  });
 
   it('a service address that leads to a pod is judged after its translation: no SNAT', async () => {
     await fixture.setUp();
@@ -83,7 +82,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.node.echo('b', PORT);
     translateToPod('ip daddr 172.20.0.1 udp dport 53');
     expect(await fixture.node.probe('a', '172.20.0.1', 53)).toBe(ON_PRIMARY);
-  }, 20_000);
+  });
 
   it('the reply to NodePort traffic leaves by the ENI that the request came in by', async () => {
     await fixture.setUp();
@@ -92,31 +91,27 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     translateToPod('fib daddr type local udp dport 30080');
     expect(await fixture.node.probe('outside', PRIMARY_ADDRESS, 30080)).toBe(OUTSIDE_ADDRESS);
     await fixture.setUp({ nodePortSupport: false, externalSnat: true });
-    expect(await fixture.node.probe('outside', PRIMARY_ADDRESS, 30080)).toBe('timeout');
-  }, 20_000);
+    expect(await fixture.node.probeInVain('outside', PRIMARY_ADDRESS, 30080)).toBe('timeout');
+  });
 
   it.each([
     ['strict rp_filter and nft', ''],
     ['nft alone, where the host has made rp_filter loose', 'echo 2 >/proc/sys/net/ipv4/conf/all/rp_filter'],
     ['rp_filter alone, where somebody flushed the nft table', 'nft flush chain inet wellspring anti-spoof'],
-  ])(
-    'a pod cannot send with another address: %s',
-    async (_, weaken) => {
-      await fixture.setUp();
-      await twoPods();
-      const seen = await fixture.node.echo('b', PORT);
-      fixture.node.exec('node', 'sh', '-c', weaken);
-      for (const forged of ['10.0.0.99', PRIMARY_ADDRESS, ON_SECONDARY, '198.51.100.7']) {
-        fixture.node.ip('a', `addr add ${forged}/32 dev lo`);
-        if (forged !== ON_SECONDARY) await fixture.node.probe('a', ON_SECONDARY, PORT, 'forged', forged);
-      }
-      expect(await fixture.node.probe('a', PRIMARY_ADDRESS, PORT, 'forged', ON_SECONDARY)).toBe('timeout');
-      fixture.node.ip('a', `addr del ${ON_SECONDARY}/32 dev lo`);
-      expect(await fixture.node.probe('a', ON_SECONDARY, PORT, 'honest')).toBe(ON_PRIMARY);
-      expect(seen).toEqual([`${ON_PRIMARY} honest`]);
-    },
-    20_000,
-  );
+  ])('a pod cannot send with another address: %s', async (_, weaken) => {
+    await fixture.setUp();
+    await twoPods();
+    const seen = await fixture.node.echo('b', PORT);
+    fixture.node.exec('node', 'sh', '-c', weaken);
+    for (const forged of ['10.0.0.99', PRIMARY_ADDRESS, ON_SECONDARY, '198.51.100.7']) {
+      fixture.node.ip('a', `addr add ${forged}/32 dev lo`);
+      if (forged !== ON_SECONDARY) await fixture.node.probeInVain('a', ON_SECONDARY, PORT, 'forged', forged);
+    }
+    expect(await fixture.node.probeInVain('a', PRIMARY_ADDRESS, PORT, 'forged', ON_SECONDARY)).toBe('timeout');
+    fixture.node.ip('a', `addr del ${ON_SECONDARY}/32 dev lo`);
+    expect(await fixture.node.probe('a', ON_SECONDARY, PORT, 'honest')).toBe(ON_PRIMARY);
+    expect(seen).toEqual([`${ON_PRIMARY} honest`]);
+  });
 
   it('a change of the CIDRs breaks no connection that is under way, and holds for new ones', async () => {
     const excluded = { noSnatCidrs: ['10.0.0.0/16', '198.51.100.0/24'] };
@@ -133,7 +128,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     await fixture.setUp();
     expect(await direct()).toBe(ON_SECONDARY);
     expect(await translated()).toBe(PRIMARY_ADDRESS);
-  }, 20_000);
+  });
 
   it('pods of every ENI keep their way while a restarted daemon still learns of the ENIs', async () => {
     await fixture.setUp();
@@ -155,5 +150,5 @@ describeWith(['root', 'ip', 'nft'], 'datapath: packets', () => {
     expect(await fixture.node.probe('b', '10.0.0.1', PORT)).toBe(ON_SECONDARY);
     expect(await fixture.node.probe('b', OUTSIDE_ADDRESS, PORT)).toBe(PRIMARY_ADDRESS);
     expect((await fixture.datapath.listPods()).length).toBe(2);
-  }, 20_000);
+  });
 });

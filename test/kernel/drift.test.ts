@@ -1,4 +1,4 @@
-/** Drift repair: what somebody takes away of ours while traffic runs is back within a second, counted once and named. */
+/** Drift repair: what somebody takes away of ours while traffic runs is back at once, counted once and named. */
 import { expect, it } from '@jest/globals';
 import type { DriftKind } from '#ipamd/datapath/datapath.ts';
 import { describeWith } from '#test/support/require.ts';
@@ -14,12 +14,10 @@ interface Case {
   /** How often each kind is counted; of neighbours and routes that go with a link, at least. */
   readonly counts: Partial<Record<DriftKind, number>>;
   readonly names: RegExp;
-  /** The longest silence that traffic may see, in milliseconds. */
-  readonly gap?: number;
 }
 
-/** A second, and what a busy machine takes to start, to send and to be heard. */
-const GAP = 1500;
+/** Far less than the minute after which a comparison is made without any news. How soon it is measures the benchmark. */
+const GAP = 20_000;
 
 const CASES: readonly Case[] = [
   { name: 'our rules flushed', command: 'ip rule flush protocol 87', counts: { rule: 4 }, names: /^rule$/ },
@@ -106,13 +104,11 @@ const CASES: readonly Case[] = [
     names: /^ipv4 address of eth1$/,
   },
   { name: "an ENI's MTU changed", command: 'ip link set eth1 mtu 1300', counts: { link: 1 }, names: /^link eth1 MTU$/ },
-  // The kernel tells of a carrier that is back at most once a second, and here both ends of the link wait for it.
   {
     name: 'an ENI set down',
     command: 'ip link set eth1 down',
     counts: { link: 1 },
     names: /^link eth1 state$/,
-    gap: GAP + 2000,
   },
   {
     name: 'forwarding of IPv4 off',
@@ -155,29 +151,25 @@ describeWith(['root', 'ip', 'nft'], 'drift repair', () => {
     ]);
   }
 
-  it.each(CASES)(
-    '$name',
-    async ({ command, counts, names, gap = GAP }) => {
-      await using bed = await DriftBed.open(fixture);
-      const streams = await traffic(bed);
-      const whole = bed.state();
-      for (const stream of streams) stream.restart();
-      damage(bed, command);
-      await until('it is reported', 1000, () => bed.reports.length > 0);
-      expect(bed.state()).toEqual(whole);
-      for (const stream of streams) {
-        const before = stream.answered();
-        await until('traffic goes on', 4000, () => stream.answered() > before + 2);
-        expect(stream.longestGap()).toBeLessThan(gap);
-      }
-      const found = Object.fromEntries(
-        Object.entries(Object.groupBy(bed.drifts, ({ kind }) => kind)).map(([kind, some]) => [kind, some.length]),
-      );
-      expect(bed.drifts.filter(({ outcome }) => outcome !== 'repaired')).toEqual([]);
-      for (const [kind, count] of Object.entries(counts)) expect([kind, found[kind]]).toEqual([kind, count]);
-      expect(bed.drifts.map(({ object }) => object)).toEqual(expect.arrayContaining([expect.stringMatching(names)]));
-      expect(bed.repair.unrepaired().size).toBe(0);
-    },
-    40_000,
-  );
+  it.each(CASES)('$name', async ({ command, counts, names }) => {
+    await using bed = await DriftBed.open(fixture);
+    const streams = await traffic(bed);
+    const whole = bed.state();
+    for (const stream of streams) stream.restart();
+    damage(bed, command);
+    await until('it is reported', 1000, () => bed.reports.length > 0);
+    expect(bed.state()).toEqual(whole);
+    for (const stream of streams) {
+      const before = stream.answered();
+      await until('traffic goes on', 4000, () => stream.answered() > before + 2);
+      expect(stream.longestGap()).toBeLessThan(GAP);
+    }
+    const found = Object.fromEntries(
+      Object.entries(Object.groupBy(bed.drifts, ({ kind }) => kind)).map(([kind, some]) => [kind, some.length]),
+    );
+    expect(bed.drifts.filter(({ outcome }) => outcome !== 'repaired')).toEqual([]);
+    for (const [kind, count] of Object.entries(counts)) expect([kind, found[kind]]).toEqual([kind, count]);
+    expect(bed.drifts.map(({ object }) => object)).toEqual(expect.arrayContaining([expect.stringMatching(names)]));
+    expect(bed.repair.unrepaired().size).toBe(0);
+  });
 });

@@ -8,7 +8,7 @@ import type { FabricEndpoint, FabricOptions, FabricState } from '#cloud/emulator
 import { Fabric } from '#cloud/emulator/fabric/fabric.ts';
 
 const PROGRAM = fileURLToPath(new URL('./fabric-host.program.ts', import.meta.url));
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 60_000;
 let beds = 0;
 
 export interface FabricBed extends AsyncDisposable {
@@ -114,6 +114,15 @@ export async function until(what: string, condition: () => boolean): Promise<voi
     if (performance.now() > deadline) throw new Error(`waited ${LIMIT_MS} ms in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** `link proxy_delay` of every link but lo; a proxied ARP answer waits for up to so many milliseconds. */
+export function proxyDelays(namespace?: string): readonly string[] {
+  const tables = ip(['ntable', 'show', 'name', 'arp_cache'], namespace).split('inet arp_cache');
+  return tables.flatMap((table) => {
+    const [, link = 'lo'] = /dev (\S+)/.exec(table) ?? [];
+    return link === 'lo' ? [] : [`${link} ${/proxy_delay (\d+)/.exec(table)?.[1]}`];
+  });
 }
 
 /** All that the fabric may have put into a namespace, one object a line, exactly as iproute2 prints it. */

@@ -16,7 +16,7 @@ const ASK = `import { isolationCommand } from ${JSON.stringify(ISOLATE)}; consol
 interface Report {
   readonly seenBefore: string;
   readonly neighbour: boolean;
-  readonly ms: number;
+  readonly delays: readonly string[];
   readonly internet: boolean;
   readonly seenAfter: string;
   readonly rules: string;
@@ -25,13 +25,12 @@ interface Report {
 function expectWorking(output: string): void {
   const report = JSON.parse(output) as Report;
   expect(report).toMatchObject({ neighbour: true, internet: true, seenAfter: report.seenBefore });
-  // A proxied ARP answer that waits takes up to 800 ms.
-  expect(report.ms).toBeLessThan(250);
+  expect(report.delays.filter((each) => !each.endsWith(' 0'))).toEqual([]);
   expect(report.rules.trim().split('\n')).toHaveLength(3);
 }
 
 const sh = (command: string, ...args: readonly string[]): string =>
-  execFileSync(command, args, { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'pipe'] });
+  execFileSync(command, args, { encoding: 'utf8', timeout: 100_000, stdio: ['ignore', 'pipe', 'pipe'] });
 
 describeWith(['root', 'ip'], 'isolation', () => {
   it('as root: a fabric in the namespace of the process, unseen by the machine', () => {
@@ -68,7 +67,7 @@ describeWith(['root', 'ip'], 'isolation', () => {
     try {
       const script = 'mount --rbind / "$0" && exec chroot --userspec=65534:65534 "$0" "$@"';
       const args = ['--mount', 'sh', '-c', script, root, process.execPath, '--input-type=module', '-e', ASK];
-      const refused = spawnSync('unshare', args, { encoding: 'utf8', timeout: 20_000 });
+      const refused = spawnSync('unshare', args, { encoding: 'utf8', timeout: 100_000 });
       expect(refused.status).not.toBe(0);
       expect(refused.stderr).toMatch(
         /IsolationError: Network namespaces need root or .*not permitted.*run it with sudo/,
@@ -80,7 +79,7 @@ describeWith(['root', 'ip'], 'isolation', () => {
 
   it('as a root without the capabilities: one sentence that says what to do', () => {
     const args = ['--bounding-set', '-sys_admin', process.execPath, '--input-type=module', '-e', ASK];
-    const refused = spawnSync('setpriv', args, { encoding: 'utf8', timeout: 20_000 });
+    const refused = spawnSync('setpriv', args, { encoding: 'utf8', timeout: 100_000 });
     expect(refused.status).not.toBe(0);
     expect(refused.stderr).toMatch(/IsolationError: This root user may not .*not permitted.*privileged container/);
   });

@@ -31,11 +31,14 @@ describeWith(['root', 'ip', 'nft'], 'netlink under stress', () => {
     for (const name of ['a', 'b', 'c']) pods.push(await fixture.addPod(name, `10.0.0.${20 + pods.length}`));
     // A dump of so many links takes several datagrams, between which it can be interrupted.
     await batch(Array.from({ length: 60 }, (_, at) => `link add s${at} type veth peer name t${at}`)).done;
-    const churn = batch(
-      Array.from({ length: 40 }, (_, at) => [`link add x${at} type veth peer name y${at}`, `link del x${at}`]).flat(),
-    );
+    const changes = Array.from({ length: 40 }, (_, at) => [
+      `link add x${at} type veth peer name y${at}`,
+      `link del x${at}`,
+    ]);
+    let churn = batch(changes.flat());
     let rounds = 0;
-    while (!churn.isDone()) {
+    while (rounds < 6 || !churn.isDone()) {
+      if (churn.isDone()) churn = batch(changes.flat());
       const found = await fixture.datapath.listPods();
       expect(found.map(({ hostIfName }) => hostIfName).toSorted()).toEqual(
         pods.map(({ hostIfName }) => hostIfName).toSorted(),
@@ -45,8 +48,7 @@ describeWith(['root', 'ip', 'nft'], 'netlink under stress', () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     await churn.done;
-    expect(rounds).toBeGreaterThan(5);
-  }, 30_000);
+  });
 
   it('news that overran the socket is an error that says so, once; the listener hears of it and goes on', async () => {
     await fixture.setUp();
@@ -76,7 +78,7 @@ describeWith(['root', 'ip', 'nft'], 'netlink under stress', () => {
     const before = heard;
     node.ip('node', 'link set eth1 mtu 1500');
     await until('the listener goes on', 5000, () => heard > before);
-  }, 30_000);
+  });
 
   it('a refusal carries the words of the kernel, and the request in ours', async () => {
     await fixture.setUp();

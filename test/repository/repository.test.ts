@@ -106,6 +106,11 @@ describe('habits', () => {
     expect(code.filter((path) => pattern.test(read(path)))).toEqual([]);
   });
 
+  it('no test has a smaller limit of time than that of jest.config.mjs, which is for the slowest machine', () => {
+    const tests = code.filter((path) => path.endsWith('.test.ts') && !/^test\/(kubernetes|localstack|vm)\//.test(path));
+    expect(tests.filter((path) => /^ *\}, (\d{1,2}|[12]\d\d)_000\);$/m.test(read(path)))).toEqual([]);
+  });
+
   it('no file has a name that says nothing', () => {
     expect(SOURCES.filter((path) => /(^|\/)(utils?|helpers?|common|manager|wrapper)\b/.test(path))).toEqual([]);
   });

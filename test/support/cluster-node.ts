@@ -3,15 +3,23 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type RequestOptions } from 'node:http';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { conflist, NETWORK_NAME } from '#ipamd/conflist.ts';
 import { runCommand } from './command.ts';
 import { runCni, type CniOutcome } from './cni-runner.ts';
+import { FROM_SOURCES } from './daemon-program.ts';
+import { connectInNamespace } from './listen-in-namespace.ts';
 import { until } from './until.ts';
+import { bareEnvironment } from './bare-environment.ts';
 
-const REPOSITORY = new URL('../../', import.meta.url).pathname;
-const START_DEADLINE_MS = 20_000;
+/** How long a machine of any speed may take; who cannot serve ends before. */
+const START_DEADLINE_MS = 90_000;
+const ANSWER_DEADLINE_MS = 30_000;
+/** For commands that nothing keeps waiting but a busy machine. */
+const PATIENCE_MS = 60_000;
+const METRICS_PORT = 61678;
 
 export interface ClusterNodeOptions {
   readonly name: string;
@@ -35,10 +43,12 @@ export interface TestPod {
 export interface CniCallOptions {
   readonly prevResult?: unknown;
   readonly netns?: string;
-  /** How long the ADD may wait for an address; the binary's own default where absent. */
+  /** How long the ADD may wait for an address (the binary's own default where absent), and others for the daemon. */
   readonly deadlineMs?: number;
   /** What a runtime adds for the capabilities of the conflist. */
   readonly runtimeConfig?: object;
+  /** Another CNI binary than the cluster's, of another version. */
+  readonly binary?: string;
 }
 
 export class ClusterNode implements AsyncDisposable {
@@ -80,15 +90,19 @@ export class ClusterNode implements AsyncDisposable {
     return conflist({ socketPath: this.socketPath, spoolDirectory: this.spoolDirectory });
   }
 
-  /** ipamd serves when it resolves. Rejects with the end of its log when it ends or does not serve in time. */
-  async startDaemon(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** ipamd serves when it resolves; `other` is another program than the cluster's. Rejects with the end of its log when it ends or does not serve in time. */
+  async startDaemon(env: Readonly<Record<string, string>> = {}, other?: readonly string[]): Promise<void> {
     const log = openSync(this.logPath, 'a');
     // Should this process be killed, the daemon must not outlive it.
     const enter = ['--pdeathsig', 'KILL', 'nsenter', `--net=${this.netnsPath}`];
-    const program = this.#options.program ?? ['--no-warnings', join(REPOSITORY, 'ipamd/main.ts')];
+    const program = other ?? this.#options.program ?? FROM_SOURCES;
     const child = spawn('setpriv', [...enter, process.execPath, ...program], {
       stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'], ...this.daemonEnv, ...env },
+      env: {
+        ...bareEnvironment(),
+        ...this.daemonEnv,
+        ...env,
+      },
     });
     closeSync(log);
     this.#daemon = child;
@@ -125,17 +139,9 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** GET on the introspection socket. */
-  introspect<T = unknown>(path: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.introspectionSocket, path, timeout: 2000 }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-        response.on('end', () => resolve(JSON.parse(body) as T));
-      });
-      call.on('timeout', () => call.destroy(new Error('no answer')));
-      call.on('error', reject);
-      call.end();
-    });
+  async introspect<T = unknown>(path: string): Promise<T> {
+    const { body } = await get({ socketPath: this.introspectionSocket, path });
+    return JSON.parse(body) as T;
   }
 
   /** An empty sandbox: a network namespace and the names a runtime gives it. */
@@ -187,15 +193,16 @@ export class ClusterNode implements AsyncDisposable {
     const list = this.conflist as { readonly plugins: readonly object[] };
     return runCni({
       binary: this.#options.cniBinary,
-      conflist: { ...list, cniVersion: '1.1.0', plugins: [{ ...list.plugins[0], ...keys }] },
+      conflist: { ...list, cniVersion: '1.1.0', plugins: [{ ...list.plugins[0], deadlineMs: PATIENCE_MS, ...keys }] },
       env: { CNI_COMMAND: command, CNI_PATH: '/opt/cni/bin' },
     });
   }
 
-  /** A page of the daemon's metrics and health port, fetched from within the node. */
-  page(path: string): Promise<string> {
-    const script = `fetch('http://127.0.0.1:61678${path}').then(async (answer) => console.log(answer.status, await answer.text()))`;
-    return runCommand('nsenter', [`--net=${this.netnsPath}`, process.execPath, '-e', script]);
+  /** Status and text of a page of the daemon's metrics and health port, fetched from within the node. */
+  async page(path: string): Promise<string> {
+    const createConnection = () => new Socket({ fd: connectInNamespace(this.netns, METRICS_PORT) });
+    const { status, body } = await get({ path, createConnection });
+    return `${status} ${body}`;
   }
 
   /** The daemon's journal is gone, as on a node that it never ran on. */
@@ -211,10 +218,11 @@ export class ClusterNode implements AsyncDisposable {
   /** The same, not yet executed: for a test that ends the binary early. */
   cniCall(command: 'ADD' | 'DEL' | 'CHECK', pod: TestPod, more: CniCallOptions = {}): Parameters<typeof runCni>[0] {
     const list = this.conflist as { readonly plugins: readonly object[] };
-    const deadline = more.deadlineMs === undefined ? {} : { deadlineMs: more.deadlineMs };
+    const deadlineMs = more.deadlineMs ?? (command === 'ADD' ? undefined : PATIENCE_MS);
+    const deadline = deadlineMs === undefined ? {} : { deadlineMs };
     const asked = more.runtimeConfig === undefined ? {} : { runtimeConfig: more.runtimeConfig };
     return {
-      binary: this.#options.cniBinary,
+      binary: more.binary ?? this.#options.cniBinary,
       conflist: { ...list, plugins: [{ ...list.plugins[0], ...deadline, ...asked }] },
       prevResult: more.prevResult,
       env: {
@@ -238,4 +246,18 @@ export { NETWORK_NAME };
 
 function ignoreAbsence(error: Error): void {
   if (!error.message.includes('No such file')) throw error;
+}
+
+function get(options: RequestOptions): Promise<{ readonly status: number; readonly body: string }> {
+  return new Promise((resolve, reject) => {
+    const call = request({ ...options, timeout: ANSWER_DEADLINE_MS }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
+      response.on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    call.on('timeout', () => call.destroy(new Error('no answer')));
+    call.on('error', reject);
+    call.end();
+  });
 }

@@ -21,7 +21,7 @@ export function run(
     const child = spawn(command, args, {
       env: options.env ?? process.env,
       cwd: options.cwd,
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 150_000,
       stdio: 'pipe',
     });
     let stdout = '';

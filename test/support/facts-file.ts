@@ -3,12 +3,10 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Facts } from '#test/integration/daemon-with-facts.program.ts';
 import type { ClusterNode } from './cluster-node.ts';
+import { daemonProgram } from './daemon-program.ts';
 
 /** What node is given to run such a daemon. */
-export const PROGRAM_WITH_FACTS: readonly string[] = [
-  '--no-warnings',
-  new URL('../integration/daemon-with-facts.program.ts', import.meta.url).pathname,
-];
+export const programWithFacts = (): readonly string[] => daemonProgram('daemon-with-facts');
 
 /** Says it, before the daemon starts or while it runs. The environment for `startDaemon`. */
 export function say(node: ClusterNode, facts: Facts): Readonly<Record<string, string>> {

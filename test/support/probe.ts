@@ -6,7 +6,7 @@ import type { ProbeAnswer, ProbeCommand } from './probe-agent.ts';
 const AGENT = new URL('./probe-agent.ts', import.meta.url).pathname;
 export const PROBE_PORT = 7777;
 /** An emulated processor takes its time to start Node (test/vm/main.ts). */
-const ANSWER_DEADLINE_MS = process.env['WELLSPRING_IN_VM'] === undefined ? 15_000 : 90_000;
+const ANSWER_DEADLINE_MS = process.env['WELLSPRING_IN_VM'] === undefined ? 60_000 : 90_000;
 
 export class Probe implements AsyncDisposable {
   readonly name: string;
@@ -50,7 +50,7 @@ export class Probe implements AsyncDisposable {
   }
 
   /** The address the other side saw, by UDP and by TCP; undefined where either got no answer. A lost neighbour solicitation costs a second. */
-  async seenBy(address: string, timeoutMs = 5000): Promise<string | undefined> {
+  async seenBy(address: string, timeoutMs = 10_000): Promise<string | undefined> {
     const [udp, tcp] = await Promise.all([
       this.ask({ op: 'udp', to: address, port: PROBE_PORT, timeoutMs }),
       this.ask({ op: 'tcp', to: address, port: PROBE_PORT, timeoutMs }),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cniBinary } from './cni-binary.ts';
 import { Cluster, type ClusterOptions } from './cluster.ts';
+import { daemonProgram } from './daemon-program.ts';
 
 /** Short enough for tests; every one is a setting an operator could choose. */
 const QUICK = { IP_COOLDOWN_PERIOD: '1', WELLSPRING_ENI_MINIMUM_AGE: '1' };
@@ -17,6 +18,7 @@ export async function testCluster(
   const workDirectory = await mkdtemp(join(tmpdir(), 'wellspring-test-'));
   const cluster = await Cluster.create({
     instanceTypes: ['m5.large'],
+    program: daemonProgram(),
     ...options,
     env: { ...QUICK, ...options.env },
     prefix,

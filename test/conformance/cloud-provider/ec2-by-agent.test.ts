@@ -2,6 +2,7 @@ import { Ec2Agent } from '#cloud/aws/agent/ec2-agent.ts';
 import { startCloud } from '#cloud/emulator/cloud.ts';
 import { describeCloudProvider } from './describe-cloud-provider.ts';
 import { emulatedPlace } from './subject.ts';
+import { bareEnvironment } from '#test/support/bare-environment.ts';
 
 describeCloudProvider('a process of its own that asks the emulator over HTTP', async () => {
   const cloud = await startCloud();
@@ -10,7 +11,7 @@ describeCloudProvider('a process of its own that asks the emulator over HTTP', a
     endpoint: cloud.endpoint,
     version: '0.0.0',
     httpTimeoutSeconds: 5,
-    environment: { PATH: process.env['PATH'], AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
+    environment: { ...bareEnvironment(), AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' },
   });
   const dispose = async (): Promise<void> => {
     await agent[Symbol.asyncDispose]();

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 
 import { until } from '../../support/until.ts';
 
+/** A hundred pods that are killed at once on a busy machine take their time. */
+const LAST_PROCESS_MS = 60_000;
+
 /** Every cgroup hierarchy of this machine, version 1 (one for each controller) and 2. */
 function hierarchies(): readonly string[] {
   return readFileSync('/proc/self/mounts', 'utf8')
@@ -23,7 +26,7 @@ export function cgroupDirectories(name: string): readonly string[] {
 /** Removes the cgroup `name` and what is below it from all hierarchies; waits for the last process in it to be gone. */
 export async function removeCgroup(name: string): Promise<void> {
   for (const top of cgroupDirectories(name)) {
-    await until(`${top} has no process left`, 5_000, () => removeTree(top).then(always, whetherBusy));
+    await until(`${top} has no process left`, LAST_PROCESS_MS, () => removeTree(top).then(always, whetherBusy));
   }
 }
 

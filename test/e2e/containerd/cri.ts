@@ -44,7 +44,7 @@ export class CriClient {
     const address = `unix://${socketPath}`;
     this.#runtime = new services.RuntimeService(address, credentials.createInsecure());
     this.#images = new services.ImageService(address, credentials.createInsecure());
-    this.#deadlineMs = options.deadlineMs ?? 15_000;
+    this.#deadlineMs = options.deadlineMs ?? 90_000;
   }
 
   close(): void {

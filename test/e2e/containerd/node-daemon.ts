@@ -8,6 +8,7 @@ import { EC2_PORT } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
 import { until } from '#test/support/until.ts';
 import type { ContainerdNode } from './node.ts';
+import { bareEnvironment } from '#test/support/bare-environment.ts';
 
 const MAIN = join(import.meta.dirname, '../../../ipamd/main.ts');
 
@@ -27,13 +28,13 @@ export class NodeDaemon {
     this.#settings = settings;
   }
 
-  /** Serving when it resolves; rejects with the end of the log when that takes longer than 15 s. */
+  /** Serving when it resolves; rejects with the end of the log when that takes too long. */
   async start(): Promise<void> {
     const { logPath, name } = this.#cluster;
     const log = openSync(logPath, 'a');
     const child = spawn('nsenter', [...this.#node.enter, process.execPath, '--no-warnings', MAIN], {
       stdio: ['ignore', log, log],
-      env: { PATH: process.env['PATH'], ...this.#environment() },
+      env: { ...bareEnvironment(), ...this.#environment() },
     });
     closeSync(log);
     this.#process = child;

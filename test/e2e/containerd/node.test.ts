@@ -38,14 +38,14 @@ describeWithContainers(
         await writeFile(join(cniConfDir, '10-bridge.conflist'), bridgeConflist(index + 1));
         nodes.push(await startContainerdNode({ name: netns, netns, cniBinDir, cniConfDir, workDir, pauseImage }));
       }
-    }, 30_000);
+    });
 
     afterAll(async () => {
       await Promise.all(nodes.map((node) => node.stop()));
       for (const netns of namespaces) await runCommand('ip', ['netns', 'delete', netns]);
       await rm(directory, { recursive: true, force: true });
       expect(nodes.flatMap((node) => node.leftovers())).toEqual([]);
-    }, 30_000);
+    });
 
     it("runs a pod with an address on each node; they reach each other and see each other's address", async () => {
       const [one, two] = nodes as unknown as readonly [ContainerdNode, ContainerdNode];
@@ -54,14 +54,15 @@ describeWithContainers(
       expect(a.ip).toMatch(/^10\.88\.1\./);
       expect(b.ip).toMatch(/^10\.88\.2\./);
       const fromA = { netnsPath: one.outside(a.netns) };
-      expect(await whoAmI(fromA, [a.ip, b.ip, '10.88.2.250'], 1_000)).toEqual({ [a.ip]: a.ip, [b.ip]: a.ip });
+      expect(await whoAmI(fromA, [a.ip, b.ip])).toEqual({ [a.ip]: a.ip, [b.ip]: a.ip });
+      expect(await whoAmI(fromA, ['10.88.2.250'], 500)).toEqual({});
       expect(await pings({ netnsPath: two.outside(b.netns) }, a.ip)).toBe(true);
       await one.cri.stopPodSandbox(a.id);
       expect(await whoAmI({ netnsPath: two.outside(b.netns) }, [a.ip], 300)).toEqual({});
       await one.cri.removePodSandbox(a.id);
       expect(await one.cri.listPodSandboxes()).toEqual([]);
       await two.removePod(b.id);
-    }, 20_000);
+    });
 
     it('ends with pods running and leaves no process and no cgroup', async () => {
       const [, two] = nodes as unknown as readonly [ContainerdNode, ContainerdNode];
@@ -69,7 +70,7 @@ describeWithContainers(
       expect(two.leftovers().length).toBeGreaterThan(1);
       await two.stop();
       expect(two.leftovers()).toEqual([]);
-    }, 20_000);
+    });
   },
 );
 

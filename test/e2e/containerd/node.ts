@@ -167,19 +167,19 @@ async function ready(node: ContainerdNode, pauseImage: string, child: ChildProce
     until(what, 10_000, async () => alive(child) && (await condition()));
   await holds('the CRI answers', async () => existsSync(socket) && (await cri.version().catch(() => '')) !== '');
   await runCommand('ctr', ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', pauseImage], {
-    timeoutMs: 10_000,
+    timeoutMs: 90_000,
   });
   // The CRI plugin learns of an imported image from an event, a moment after the import has returned.
   await holds('the CRI knows the pause image', () => cri.hasImage(PAUSE_IMAGE));
   await holds('RuntimeReady and NetworkReady', async () => (await cri.conditions()).every(({ status }) => status));
 }
 
-/** End of standard input stops containerd and the node; SIGKILL follows if that takes longer than 5 s. */
+/** End of standard input stops containerd and the node; SIGKILL follows if that takes longer than a minute. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
   child.stdin?.on('error', () => undefined).end();
-  const killer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+  const killer = setTimeout(() => child.kill('SIGKILL'), 60_000);
   await exited;
   clearTimeout(killer);
 }

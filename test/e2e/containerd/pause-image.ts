@@ -21,7 +21,7 @@ const ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'a
 export async function buildPauseImage(directory: string): Promise<string> {
   const source = join(import.meta.dirname, 'pause.c');
   const binary = join(directory, 'pause');
-  await runCommand('gcc', ['-Os', '-static', '-s', '-o', binary, source], { timeoutMs: 20_000 });
+  await runCommand('gcc', ['-Os', '-static', '-s', '-o', binary, source], { timeoutMs: 120_000 });
   const archive = join(directory, 'pause-image.tar');
   await writeFile(archive, ociArchive(PAUSE_IMAGE, await readFile(binary)));
   return archive;

@@ -15,18 +15,18 @@ export interface Vantage {
 export async function whoAmI(
   from: Vantage,
   addresses: readonly string[],
-  timeoutMs = 3_000,
+  timeoutMs = 20_000,
 ): Promise<Readonly<Record<string, string>>> {
   const script = join(import.meta.dirname, 'whoami-client.ts');
   const client = [process.execPath, '--no-warnings', script, String(PAUSE_PORT), String(timeoutMs), ...addresses];
-  const output = await runCommand('nsenter', [`--net=${from.netnsPath}`, ...client], { timeoutMs: timeoutMs + 10_000 });
+  const output = await runCommand('nsenter', [`--net=${from.netnsPath}`, ...client], { timeoutMs: timeoutMs + 60_000 });
   return JSON.parse(output) as Record<string, string>;
 }
 
-/** Whether any of three echo requests from the pod is answered within a second. */
+/** Whether any of three echo requests from the pod is answered. */
 export async function pings(from: Vantage, address: string): Promise<boolean> {
-  const ping = ['ping', '-n', '-q', '-c', '3', '-i', '0.2', '-W', '1', address];
-  const { code, stderr } = await run('nsenter', [`--net=${from.netnsPath}`, ...ping], { timeoutMs: 10_000 });
+  const ping = ['ping', '-n', '-q', '-c', '3', '-i', '0.2', '-W', '5', address];
+  const { code, stderr } = await run('nsenter', [`--net=${from.netnsPath}`, ...ping], { timeoutMs: 60_000 });
   // ping(8): 1 is "no reply", anything else above 0 is an error.
   if (code > 1 || code < 0) throw new Error(`ping ${address}: ${stderr}`);
   return code === 0;

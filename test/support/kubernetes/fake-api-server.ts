@@ -13,9 +13,10 @@ const KINDS: Readonly<Record<string, string>> = {
   pods: 'Pod',
   events: 'Event',
   eniconfigs: 'ENIConfig',
+  cninodes: 'CNINode',
 };
 const PATH =
-  /^(?<base>\/api\/v1|\/apis\/crd\.k8s\.amazonaws\.com\/v1alpha1)(\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[a-z]+)(\/(?<name>[^/]+))?(?<status>\/status)?$/;
+  /^(?<base>\/api\/v1|\/apis\/(crd\.k8s\.amazonaws\.com|vpcresources\.k8s\.aws)\/v1alpha1)(\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[a-z]+)(\/(?<name>[^/]+))?(?<status>\/status)?$/;
 
 /** An address, or a socket that listens already. */
 type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
@@ -55,7 +56,13 @@ export interface Faults {
 
 export class FakeApiServer {
   readonly store = new ObjectStore();
-  readonly requests: { readonly method: string; readonly path: string; readonly query: URLSearchParams }[] = [];
+  readonly requests: {
+    readonly method: string;
+    readonly path: string;
+    readonly query: URLSearchParams;
+    /** On the clock of `performance`, milliseconds. */
+    readonly at: number;
+  }[] = [];
   readonly #watches = new Set<ServerResponse>();
   /** May be changed at any time. */
   faults: Faults = {};
@@ -108,7 +115,7 @@ export class FakeApiServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.url);
     const { method = 'GET' } = request;
-    this.requests.push({ method, path: url.pathname, query: url.searchParams });
+    this.requests.push({ method, path: url.pathname, query: url.searchParams, at: performance.now() });
     const body = await textOf(request);
     const { status, retryAfter, delayMs } = this.faults;
     if (delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, delayMs));
