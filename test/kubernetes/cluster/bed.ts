@@ -49,19 +49,17 @@ export class KubernetesBed implements AsyncDisposable {
 
   /** Two nodes are Ready when it resolves. */
   static create(options: BedOptions): Promise<KubernetesBed> {
-    return KubernetesBed.#create(options).catch((error: unknown) => {
-      // Jest shows nothing of what the error of a disposal covers.
-      if (!(error instanceof SuppressedError)) throw error;
-      throw new Error(`${String(error.suppressed)}\nand while that was cleaned up: ${String(error.error)}`);
-    });
+    return KubernetesBed.#create(options).catch(sayAll);
   }
 
   static async #create(options: BedOptions): Promise<KubernetesBed> {
     await using stack = new AsyncDisposableStack();
+    // Disposed of after all others, whose work it would do at the same time.
+    const last = stack.use(new DisposableStack());
     const directory = await mkdtemp(join(tmpdir(), 'wellspring-kubernetes-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     const cluster = stack.use(await testCluster({ instanceTypes: [NODE_TYPE, NODE_TYPE], env: SETTINGS }));
-    stack.use(remover(cluster, directory));
+    last.use(remover(cluster, directory));
     const images = [...(await buildImages(directory))];
     // Builds of its own: what stands under dist/ may be older, and may be built anew meanwhile.
     const daemonSet = options.as === 'daemon-set' ? await DaemonSet.build(directory) : undefined;
@@ -139,8 +137,14 @@ export class KubernetesBed implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#stack.disposeAsync();
+    await this.#stack.disposeAsync().catch(sayAll);
   }
+}
+
+/** Jest shows nothing of what the error of a disposal covers. */
+function sayAll(error: unknown): never {
+  if (!(error instanceof SuppressedError)) throw error;
+  throw new Error(`${String(error.suppressed)}\nand while that was cleaned up: ${String(error.error)}`);
 }
 
 interface Parts {

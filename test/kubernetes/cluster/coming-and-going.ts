@@ -1,6 +1,6 @@
 /** A node that is drained and deleted, and one that comes with custom networking. */
 import { expect, it } from '@jest/globals';
-import { heldBy, podsOf as attachmentsOf } from '#test/support/cluster-facts.ts';
+import { converged, heldBy, podsOf as attachmentsOf, poolOf } from '#test/support/cluster-facts.ts';
 import { until } from '#test/support/until.ts';
 import type { KubernetesBed } from './bed.ts';
 import { apply, deployment, dial, HTTP_PORT, MERGE, namespaceFor, podsOf, readySince, running } from './objects.ts';
@@ -27,6 +27,9 @@ export function comingAndGoing(bed: () => KubernetesBed): void {
     const moved = await running(plane, all, RUNNING_MS);
     expect(moved.filter(({ spec }) => spec.nodeName !== staying.name)).toEqual([]);
     await until('no pod has an address there', RUNNING_MS, async () => (await attachmentsOf(going.facts)).length === 0);
+    // An ENI that is just being given back when the power goes is another node's to find (test/integration/leaked-enis.test.ts).
+    await until('no address cools', RUNNING_MS, async () => (await poolOf(going.facts)).cooling === 0);
+    await converged(cluster, going.facts, RUNNING_MS);
     await plane.admin('DELETE', `/api/v1/nodes/${going.name}`);
     await bed().removeNode(going.name);
     expect(heldBy(cluster, going.facts)).toEqual([]);
