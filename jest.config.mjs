@@ -25,6 +25,6 @@ export default {
   // Longer than any wait inside of a test (test/support/until.ts), which says what it waited for.
   testTimeout: 300_000,
   // Tests wait for links, deadlines and processes more than they work.
-  maxWorkers: 2 * availableParallelism(),
+  maxWorkers: 3 * availableParallelism(),
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],
 };

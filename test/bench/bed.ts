@@ -21,11 +21,13 @@ export async function bed(
   { cniBinary, daemon, workDirectory }: PartOptions,
   options: Pick<ClusterOptions, 'env' | 'latencyMs' | 'attachLinkDelayMs' | 'subnetPrefixLength'> & {
     readonly instanceType: string;
+    /** 1 unless said. */
+    readonly nodes?: number;
   },
 ): Promise<Bed> {
   sequence += 1;
   const prefix = `wb${sequence}-`;
-  const { instanceType, env, ...rest } = options;
+  const { instanceType, env, nodes = 1, ...rest } = options;
   const cluster = await Cluster.create({
     ...rest,
     env: { ...RELEASE.env, ...env },
@@ -33,7 +35,7 @@ export async function bed(
     prefix,
     workDirectory: await mkdtemp(join(workDirectory, 'cluster-')),
     cniBinary,
-    instanceTypes: [instanceType],
+    instanceTypes: Array.from({ length: nodes }, () => instanceType),
     routerNetns: `${prefix}vpc`,
   });
   const [node] = cluster.nodes;
@@ -58,11 +60,4 @@ export async function add(node: ClusterNode, pod: TestPod): Promise<{ readonly r
   const { ok, document, tookMs } = await node.cni('ADD', pod);
   if (!ok || addressIn(document) === undefined) throw new Error(`ADD of ${pod.name}: ${JSON.stringify(document)}`);
   return { result: document, ms: tookMs };
-}
-
-/** The milliseconds a DEL took. */
-export async function del(node: ClusterNode, pod: TestPod, prevResult: object): Promise<number> {
-  const { ok, document, tookMs } = await node.cni('DEL', pod, { prevResult });
-  if (!ok) throw new Error(`DEL of ${pod.name}: ${JSON.stringify(document)}`);
-  return tookMs;
 }

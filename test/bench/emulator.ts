@@ -124,7 +124,8 @@ async function offer({ ask, subnetId }: Emulator, ids: readonly string[], signal
     signal.throwIfAborted();
     const due = began + (sent * 1000) / RATE;
     const wait = due - performance.now();
-    if (wait > 0) await pause(wait);
+    // A timer takes whole milliseconds, and one that fires early would make latencies too small.
+    if (wait > 0) await pause(Math.ceil(wait));
     const work = exchange(ask, subnetId, ids[(sent * 7919) % ids.length] ?? '', sent).then(
       () => void latencies.push(performance.now() - due),
       () => void (failed += 1),

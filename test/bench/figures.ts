@@ -40,8 +40,10 @@ export class Samples {
     return this.#samples.get(id) ?? [];
   }
 
-  figures(unit: Figure['unit']): readonly Figure[] {
-    return [...this.#samples].flatMap(([id, samples]) => figure(id, unit, samples) ?? []);
+  /** All of one unit, or each of that which its name has. */
+  figures(unit: Figure['unit'] | ((id: string) => Figure['unit'])): readonly Figure[] {
+    const unitOf = typeof unit === 'string' ? () => unit : unit;
+    return [...this.#samples].flatMap(([id, samples]) => figure(id, unitOf(id), samples) ?? []);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The kernel's work of an ADD: the datapath against the same messages sent by a bare loop and by a C program. */
 import { join } from 'node:path';
 import { ratios, Samples, type Figure } from './figures.ts';
-import { BareProgram, findCompiler } from './kernel-work/bare-c.ts';
+import { BareProgram } from './kernel-work/bare-c.ts';
 import { type Kind, KernelWorkBed, KINDS } from './kernel-work/bed.ts';
 import type { RecordedDatagram } from './kernel-work/recording.ts';
 import type { Took } from './kernel-work/stopwatch.ts';
@@ -26,7 +26,7 @@ type Run = (kind: Kind, netns: string) => Promise<Took>;
 async function runKernelWork(options: PartOptions): Promise<Measured> {
   await using bed = await KernelWorkBed.create();
   const recordings: (readonly RecordedDatagram[])[] = [];
-  for (const kind of KIND_NAMES) recordings.push(await bed.record(kind));
+  for (const kind of KIND_NAMES) recordings.push((await bed.record(kind)).add);
   await using program = await startProgram(options, recordings);
   const methods: (readonly [Method, Run])[] = [
     ['datapath', (kind, netns) => bed.add(kind, netns)],
@@ -48,12 +48,10 @@ async function startProgram(
   { say, workDirectory }: PartOptions,
   recordings: readonly (readonly RecordedDatagram[])[],
 ): Promise<BareProgram | undefined> {
-  const compiler = findCompiler();
-  if (compiler === undefined) say('  no C compiler in PATH: the bare loop alone is compared with');
   const directory = join(workDirectory, 'kernel-work');
-  return compiler === undefined
-    ? undefined
-    : BareProgram.start(compiler, KernelWorkBed.hostNetns, recordings, directory);
+  const program = await BareProgram.start(KernelWorkBed.hostNetns, recordings, directory);
+  if (program === undefined) say('  no C compiler in PATH: the bare loop alone is compared with');
+  return program;
 }
 
 /** Each method once; in the first round that counts, whether the kernel holds the same after each. */

@@ -3,7 +3,7 @@ import type { Figure } from './figures.ts';
 
 export interface Reach {
   readonly id: string;
-  /** `got` should not be above it. */
+  /** The bound: an upper one, or a lower one where more is better (docs/benchmarks.md says which). */
   readonly want: number;
   /** Null where it could not be measured on this machine. */
   readonly got: number | null;
@@ -12,6 +12,16 @@ export interface Reach {
 
 /** `got` is the median of a figure, or a number as it is. */
 export function atMost(id: string, want: number, got: Figure | number | undefined): Reach {
-  const value = typeof got === 'number' ? got : (got?.p50 ?? null);
+  const value = valueOf(got);
   return { id, want, got: value, ok: value !== null && value <= want };
+}
+
+/** The same where more is better. */
+export function atLeast(id: string, want: number, got: Figure | number | undefined): Reach {
+  const value = valueOf(got);
+  return { id, want, got: value, ok: value !== null && value >= want };
+}
+
+function valueOf(got: Figure | number | undefined): number | null {
+  return typeof got === 'number' ? got : (got?.p50 ?? null);
 }

@@ -8,7 +8,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { conflist, NETWORK_NAME } from '#ipamd/conflist.ts';
 import { runCommand } from './command.ts';
-import { runCni, type CniOutcome } from './cni-runner.ts';
+import { type CniCall, runCni, type CniOutcome } from './cni-runner.ts';
 import { FROM_SOURCES } from './daemon-program.ts';
 import { connectInNamespace } from './listen-in-namespace.ts';
 import { until } from './until.ts';
@@ -216,7 +216,7 @@ export class ClusterNode implements AsyncDisposable {
   }
 
   /** The same, not yet executed: for a test that ends the binary early. */
-  cniCall(command: 'ADD' | 'DEL' | 'CHECK', pod: TestPod, more: CniCallOptions = {}): Parameters<typeof runCni>[0] {
+  cniCall(command: 'ADD' | 'DEL' | 'CHECK', pod: TestPod, more: CniCallOptions = {}): CniCall {
     const list = this.conflist as { readonly plugins: readonly object[] };
     const deadlineMs = more.deadlineMs ?? (command === 'ADD' ? undefined : PATIENCE_MS);
     const deadline = deadlineMs === undefined ? {} : { deadlineMs };

@@ -15,22 +15,24 @@ interface Conflist {
   readonly plugins: readonly object[];
 }
 
-export async function runCni(call: {
+/** One execution of the first plugin of a list. */
+export interface CniCall {
   readonly binary: string;
   readonly conflist: object;
   readonly env: Readonly<Record<string, string>>;
   readonly prevResult?: unknown;
-}): Promise<CniOutcome> {
-  const { cniVersion, name, plugins } = call.conflist as Conflist;
-  const stdin = JSON.stringify({
-    ...plugins[0],
-    cniVersion,
-    name,
-    ...(call.prevResult === undefined ? {} : { prevResult: call.prevResult }),
-  });
+}
+
+/** What the plugin is given on standard input. */
+export function pluginInput({ conflist, prevResult }: Pick<CniCall, 'conflist' | 'prevResult'>): string {
+  const { cniVersion, name, plugins } = conflist as Conflist;
+  return JSON.stringify({ ...plugins[0], cniVersion, name, ...(prevResult === undefined ? {} : { prevResult }) });
+}
+
+export async function runCni(call: CniCall): Promise<CniOutcome> {
   const from = performance.now();
   const { code, stdout, stderr } = await run(call.binary, [], {
-    stdin,
+    stdin: pluginInput(call),
     env: { PATH: process.env['PATH'], ...call.env },
   });
   const tookMs = performance.now() - from;

@@ -1,29 +1,32 @@
 /** The C program that sends recorded messages, compiled by the compiler that the CNI binary is compiled with. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { runCommand } from '#test/support/command.ts';
+import { compileC } from '../compile-c.ts';
 import type { RecordedDatagram } from './recording.ts';
 import type { Took } from './stopwatch.ts';
 
 const SOURCE = new URL('bare.c', import.meta.url).pathname;
-/** In the order of tools/build-cni.ts, but for musl-gcc, which sees no headers of the kernel. */
-const COMPILERS = ['gcc', 'cc'] as const;
+/** The program's path; undefined without a C compiler in PATH. */
+export function compileBare(directory: string): Promise<string | undefined> {
+  return compileC(SOURCE, directory);
+}
 
-/** A compiler in PATH; undefined without one. */
-export function findCompiler(): string | undefined {
-  const directories = (process.env['PATH'] ?? '').split(delimiter);
-  return COMPILERS.flatMap((name) => directories.map((directory) => join(directory, name))).find((path) => {
-    try {
-      accessSync(path, constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+/** Files that the program reads, one for each recording. */
+export async function writeRecordings(
+  recordings: readonly (readonly RecordedDatagram[])[],
+  directory: string,
+): Promise<readonly string[]> {
+  await mkdir(directory, { recursive: true });
+  return Promise.all(
+    recordings.map(async (recording, index) => {
+      const file = join(directory, `recording-${index}`);
+      await writeFile(file, recording.map(lineOf).join(''));
+      return file;
+    }),
+  );
 }
 
 /** The running program; disposed of when its input ends. */
@@ -36,32 +39,15 @@ export class BareProgram implements AsyncDisposable {
     this.#answers = answers;
   }
 
+  /** Undefined without a C compiler in PATH. */
   static async start(
-    compiler: string,
     hostNetns: string,
     recordings: readonly (readonly RecordedDatagram[])[],
     directory: string,
-  ): Promise<BareProgram> {
-    await mkdir(directory, { recursive: true });
-    const program = join(directory, 'bare');
-    await runCommand(compiler, [
-      '-O2',
-      '-D_GNU_SOURCE',
-      '-std=gnu11',
-      '-Wall',
-      '-Wextra',
-      '-Werror',
-      '-o',
-      program,
-      SOURCE,
-    ]);
-    const files = await Promise.all(
-      recordings.map(async (recording, index) => {
-        const file = join(directory, `recording-${index}`);
-        await writeFile(file, recording.map(lineOf).join(''));
-        return file;
-      }),
-    );
+  ): Promise<BareProgram | undefined> {
+    const program = await compileBare(directory);
+    if (program === undefined) return undefined;
+    const files = await writeRecordings(recordings, directory);
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, hostNetns, ...files], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });

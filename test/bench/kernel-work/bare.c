@@ -119,8 +119,13 @@ static void exchange(int fd, const struct datagram *one)
         if (length < 0)
             fail("receive");
         for (const struct nlmsghdr *at = (const void *)answer; NLMSG_OK(at, length); at = NLMSG_NEXT(at, length)) {
-            if (at->nlmsg_type != NLMSG_ERROR)
+            if (at->nlmsg_type != NLMSG_ERROR) {
+                /* The last of a dump, or the one answer to a question. */
+                int is_last = at->nlmsg_type == NLMSG_DONE || (at->nlmsg_flags & NLM_F_MULTI) == 0;
+                if (is_last && at->nlmsg_seq == one->last_sequence)
+                    return;
                 continue;
+            }
             const struct nlmsgerr *error = NLMSG_DATA(at);
             /* A link that is looked for, whose name is free. */
             if (error->error != 0 && error->error != -ENODEV) {
@@ -156,16 +161,19 @@ int main(int count, char **arguments)
             return 2;
         struct recording *recording = &recordings[which];
         int64_t wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_THREAD_CPUTIME_ID);
-        int target = open_namespace(path);
-        int pod = socket_in(target, home);
+        int is_inside = strcmp(path, "-") != 0;
+        int target = is_inside ? open_namespace(path) : -1;
+        int pod = is_inside ? socket_in(target, home) : -1;
         for (size_t i = 0; i < recording->count; i++) {
             struct datagram *one = &recording->datagrams[i];
             if (one->patch != 0)
                 memcpy(one->bytes + one->patch, &target, sizeof target);
             exchange(one->is_pod ? pod : host, one);
         }
-        close(pod);
-        close(target);
+        if (is_inside) {
+            close(pod);
+            close(target);
+        }
         cpu = now(CLOCK_THREAD_CPUTIME_ID) - cpu;
         wall = now(CLOCK_MONOTONIC) - wall;
         printf("%lld %lld\n", (long long)wall, (long long)cpu);

@@ -80,13 +80,18 @@ export class KernelWorkBed implements AsyncDisposable {
     return `/run/netns/wbk-${this.#count}`;
   }
 
-  /** What the plumber sends for a pod of this kind; the pod is gone afterwards. */
-  async record(kind: Kind): Promise<readonly RecordedDatagram[]> {
+  /** What the plumber sends for a pod of this kind when it comes, and before a DEL of it is answered; the pod is gone afterwards. */
+  async record(kind: Kind): Promise<Readonly<Record<'add' | 'remove', readonly RecordedDatagram[]>>> {
     const { kernel, datagrams } = recorded(this.#kernel);
     const pod = attachment(kind, await this.freshNetns());
-    await new PodNetwork(kernel, DEFAULT_MARKS, this.#background).add(pod, NODE_ADDRESSES, () => undefined);
+    const plumber = new PodNetwork(kernel, DEFAULT_MARKS, this.#background);
+    await plumber.add(pod, NODE_ADDRESSES, () => undefined);
+    const add = [...datagrams];
+    plumber.remove(pod.hostIfName);
+    const remove = datagrams.slice(add.length);
+    await plumber.settled();
     await this.remove(kind);
-    return datagrams;
+    return { add, remove };
   }
 
   /** The datapath's ADD, all of it: beside the plumber the thread that tries the namespace first, host ports, drift. */
