@@ -224,8 +224,9 @@ async function openEndpoints(
     startedAt: core.now(),
     now: core.now,
   });
-  stack.use(await HttpEndpoint.listen(`unix:${join(config.socketPath, '..', 'introspect.sock')}`, routes));
-  if (!config.disableIntrospection) stack.use(await HttpEndpoint.listen(config.introspectionBind, routes));
   if (!config.disableMetrics)
     stack.use(await HttpEndpoint.listen(config.metricsBind, metricsRoutes(metrics, notReady)));
+  if (!config.disableIntrospection) stack.use(await HttpEndpoint.listen(config.introspectionBind, routes));
+  // Last: whoever is answered here finds the others open.
+  stack.use(await HttpEndpoint.listen(`unix:${join(config.socketPath, '..', 'introspect.sock')}`, routes));
 }

@@ -1,5 +1,5 @@
 /**
- * The journal file: appends are durable when their promise resolves, and concurrent appends share one fdatasync.
+ * The journal file: appends are durable when their promise resolves, and concurrent appends share one write to the disk.
  *
  * A failed write (full disk, I/O error) rejects every append of its batch; the file is then cut back to its last good
  * length before anything else is written, so that a half-written record never hides a later one.
@@ -138,7 +138,6 @@ export class Journal {
     const bytes = Buffer.from(text, 'utf8');
     try {
       await this.#file.write(bytes, this.#length);
-      await this.#file.sync();
       this.#length += bytes.length;
     } catch (error) {
       // Without this, a partial line would join the next record's and both would be lost.

@@ -1,4 +1,4 @@
-/** What sharing one fdatasync among concurrent appends is worth. */
+/** What sharing one write to the disk among concurrent appends is worth. */
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Journal, openJournal } from '#ipamd/store/journal.ts';

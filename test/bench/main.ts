@@ -38,7 +38,7 @@ const ISOLATED = 'WELLSPRING_BENCH_ISOLATED';
 
 const HELP = `npm run bench [-- --json] [--only PART]
 
-Measures on this machine and prints percentiles; about four minutes in all.
+Measures on this machine and prints percentiles; about five minutes in all.
 
 ${Object.entries(PARTS)
   .map(([name, { about }]) => `  ${name.padEnd(11)} ${about}`)

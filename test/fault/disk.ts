@@ -77,16 +77,21 @@ export class Disk {
 
   #open(content: Content, life: Life): JournalFile {
     return {
-      write: (bytes, offset) => this.#write(content, Buffer.from(bytes), offset, life),
-      sync: () =>
-        this.#operate(life, () => {
-          if (this.room < 0) this.#fail('EIO: the sync failed');
-          content.durable = content.bytes;
-          this.failingSince = Infinity;
-        }),
+      write: async (bytes, offset) => {
+        await this.#write(content, Buffer.from(bytes), offset, life);
+        await this.#sync(content, life);
+      },
       truncate: (length) => this.#operate(life, () => void (content.bytes = content.bytes.subarray(0, length))),
       close: () => this.#operate(life, () => undefined),
     };
+  }
+
+  #sync(content: Content, life: Life): Promise<void> {
+    return this.#operate(life, () => {
+      if (this.room < 0) this.#fail('EIO: the sync failed');
+      content.durable = content.bytes;
+      this.failingSince = Infinity;
+    });
   }
 
   /** In two halves, so that a process can end in between. */

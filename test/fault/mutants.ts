@@ -84,9 +84,16 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     }),
   },
   'skip-sync': {
-    about: 'records are written and not made durable',
+    about: 'nobody waits until records are durable',
     breaks: ['cool-down', 'ours', 'journal', 'leak'],
-    ports: (ports) => withFiles(ports, (file) => ({ ...file, sync: () => Promise.resolve() })),
+    ports: (ports) =>
+      withFiles(ports, (file) => ({
+        ...file,
+        write: (bytes, offset) => {
+          file.write(bytes, offset).catch(() => undefined);
+          return Promise.resolve();
+        },
+      })),
   },
 };
 
