@@ -3,6 +3,7 @@ import type { AskCommand, Asked } from '../command-line.ts';
 import type { Call, Change, CloudState } from '../api/contract.ts';
 import { CONTROL_PREFIX } from '../control.ts';
 import { callTable, changeLine, faultTable, stateTables } from './tables.ts';
+import { pause } from '../pause.ts';
 
 /** The cloud does not answer, or refuses; the message says so in a sentence. */
 export class AskError extends Error {}
@@ -127,18 +128,4 @@ async function untilGone(endpoint: string, signal: AbortSignal): Promise<void> {
     if (!(await pause(50, signal))) signal.throwIfAborted();
   }
   throw new AskError(`the cloud at ${endpoint} still answers after ${GONE_WITHIN_MS / 1000} s`);
-}
-
-/** False as soon as the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve(false);
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve(!signal.aborted);
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -2,6 +2,7 @@ import type { EC2Client } from '@aws-sdk/client-ec2';
 import type { FabricSource } from '../fabric/follow.ts';
 import type { FabricState } from '../fabric/state.ts';
 import { describeVpc, fabricStateOf, type VpcSnapshot } from './snapshot.ts';
+import { pause } from '../pause.ts';
 
 export interface VpcWatchOptions {
   readonly client: EC2Client;
@@ -69,17 +70,3 @@ export class VpcWatch implements FabricSource, AsyncDisposable {
 }
 
 const DEADLINE_MS = 30_000;
-
-/** False as soon as the signal fires. */
-function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve(false);
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve(!signal.aborted);
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
-}

@@ -9,6 +9,7 @@ import { decodeAcknowledgement, decodeMessages } from '#ipamd/datapath/netlink/m
 import type { OpenNetlinkSocket } from '#ipamd/datapath/netlink/transport.ts';
 import { PodNetwork } from '#ipamd/datapath/pod/pod-network.ts';
 import { runCommand } from '#test/support/command.ts';
+import { PRIMARY, SECONDARY, setUpNode } from '../two-enis.ts';
 import { recorded, type RecordedDatagram } from './recording.ts';
 import { timed, type Took } from './stopwatch.ts';
 
@@ -16,10 +17,6 @@ export const KINDS = { ipv4: ['10.0.100.21'], dual: ['10.0.100.22', '2001:db8:0:
 export type Kind = keyof typeof KINDS;
 
 const NODE = 'wbk-node';
-const [PRIMARY, SECONDARY] = [
-  { mac: '02:57:00:00:01:01', address: '10.0.0.10' },
-  { mac: '02:57:00:00:01:02', address: '10.0.1.10' },
-];
 const NODE_ADDRESSES = { ipv4: PRIMARY.address, ipv6: undefined };
 /** linux/errno.h: the answer to a name that is free. */
 const ENODEV = 19;
@@ -48,24 +45,7 @@ export class KernelWorkBed implements AsyncDisposable {
     ]);
     await batch(['-n', NODE], ['link set lo up', `address add ${PRIMARY.address}/24 dev eth0`, 'link set eth0 up']);
     const datapath = await createKernelDatapath({ hostNetns: hostPath() });
-    await datapath.setUpHost({
-      primaryMac: PRIMARY.mac,
-      primaryAddress: PRIMARY.address,
-      noSnatCidrs: ['10.0.0.0/16'],
-      externalSnat: false,
-      randomizeSnat: 'prng',
-      nodePortSupport: true,
-      eniMtu: 1500,
-      family: 'dual',
-    });
-    await datapath.setUpInterface({
-      id: 'eni-2',
-      mac: SECONDARY.mac,
-      primaryAddress: SECONDARY.address,
-      subnetCidr: '10.0.1.0/24',
-      deviceIndex: 1,
-      networkCardIndex: 0,
-    });
+    await setUpNode(datapath);
     return new KernelWorkBed(await openKernel({ hostNetns: hostPath() }), datapath);
   }
 

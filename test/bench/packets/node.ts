@@ -8,6 +8,7 @@ import { createKernelDatapath } from '#ipamd/datapath/kernel-datapath.ts';
 import { hostIfName } from '#ipamd/datapath/names.ts';
 import { runCommand } from '#test/support/command.ts';
 import { until } from '#test/support/until.ts';
+import { PRIMARY, SECONDARY, setUpNode } from '../two-enis.ts';
 import { Flood, type Sent } from './flood.ts';
 
 export type Layout = 'wellspring' | 'peer' | 'plain' | 'tracked';
@@ -24,10 +25,6 @@ const GATEWAY = { ipv4: '10.0.1.1', ipv6: 'fe80:ec2::1' } as const;
 const PORT = 9;
 const FLOW_PORTS: Readonly<Record<Flow, number>> = { ipv4: 4000, unanswered: 4001, ipv6: 4002 };
 const REPLY = new URL('reply.program.ts', import.meta.url).pathname;
-const [PRIMARY, SECONDARY] = [
-  { mac: '02:57:00:00:00:01', address: '10.0.0.10' },
-  { mac: '02:57:00:00:00:02', address: '10.0.1.10' },
-];
 /** Of the second ENI, from its MAC: the kernel's own is good after two seconds. */
 const LINK_LOCAL = 'fe80::57:ff:fe00:2/64';
 const HOST_END_MAC = '02:57:00:00:00:03';
@@ -135,24 +132,7 @@ export class PacketNode implements AsyncDisposable {
 
 async function plumbOurs(node: string, pod: string, pods: number): Promise<void> {
   await using datapath = await createKernelDatapath({ hostNetns: `/run/netns/${node}` });
-  await datapath.setUpHost({
-    primaryMac: PRIMARY.mac,
-    primaryAddress: PRIMARY.address,
-    noSnatCidrs: ['10.0.0.0/16'],
-    externalSnat: false,
-    randomizeSnat: 'prng',
-    nodePortSupport: true,
-    eniMtu: 1500,
-    family: 'dual',
-  });
-  await datapath.setUpInterface({
-    id: 'eni-2',
-    mac: SECONDARY.mac,
-    primaryAddress: SECONDARY.address,
-    subnetCidr: '10.0.1.0/24',
-    deviceIndex: 1,
-    networkCardIndex: 0,
-  });
+  await setUpNode(datapath);
   for (let index = 0; index < pods; index += 1) {
     const real = index === sender(pods);
     const containerId = `${node}-${index}`;
