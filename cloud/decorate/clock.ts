@@ -43,7 +43,8 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timer) };
   },
   soon: (work) => void setImmediate(work),
-  deadline: (ms) => AbortSignal.timeout(delayOf(ms)),
+  // It takes whole milliseconds only.
+  deadline: (ms) => AbortSignal.timeout(Math.ceil(delayOf(ms))),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) {
