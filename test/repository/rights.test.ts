@@ -13,9 +13,12 @@ const OF_FAMILY: Readonly<Record<string, readonly (typeof POLICIES)[number][]>> 
 };
 
 /** EC2 actions by the methods of the port that the daemon calls. */
-function asked(): readonly string[] {
+function asked(of: 'ipamd' | 'subnet-controller' = 'ipamd'): readonly string[] {
   const files = readdirSync(join(ROOT, 'ipamd'), { recursive: true, encoding: 'utf8' }).filter(
-    (path) => path.endsWith('.ts') && !path.endsWith('.test.ts'),
+    (path) =>
+      path.endsWith('.ts') &&
+      !path.endsWith('.test.ts') &&
+      path.startsWith('subnet-controller/') === (of === 'subnet-controller'),
   );
   const methods = files.flatMap((path) =>
     [...readFileSync(join(ROOT, 'ipamd', path), 'utf8').matchAll(/\bprovider\s*\.\s*([a-z]\w+)\(/g)].map(
@@ -53,6 +56,11 @@ describe('EC2', () => {
     const granted = policy(name).Statement.flatMap(({ Action }) => Action);
     const wanted = asked().filter((action) => OF_FAMILY[action]?.includes(name) ?? true);
     expect(granted.toSorted()).toEqual(wanted.map((action) => `ec2:${action}`).toSorted());
+  });
+
+  it('subnet-controller.json grants what the subnet controller asks for, and no more', () => {
+    const granted = policy('subnet-controller').Statement.flatMap(({ Action }) => Action);
+    expect(granted.toSorted()).toEqual(asked('subnet-controller').map((action) => `ec2:${action}`));
   });
 
   it.each(POLICIES)('%s.json allows by name, and tags for network interfaces alone', (name) => {

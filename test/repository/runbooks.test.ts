@@ -5,6 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { CNI_ERROR_TABLE } from '#cni/spec/errors.ts';
 import { ERROR_RUNBOOKS, REASON_RUNBOOKS } from '#ipamd/check-node/runbooks.data.ts';
 import { fixOf } from '#ipamd/observe/explain-fix.ts';
+import { alertRules } from '#test/support/alert-rules.ts';
 import type { ReasonCode } from '#warm-pool/model.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
@@ -44,6 +45,17 @@ describe('runbooks', () => {
     const needing = model.filter((reason) => !fixOf(reason).startsWith('Nothing'));
     expect(needing.length).toBeGreaterThan(5);
     expect(needing.filter((reason) => !acted.includes(reason))).toEqual([]);
+  });
+
+  it('every alert has one that names it, and docs/alerts.md says what it takes', () => {
+    const rules = alertRules();
+    expect(rules.length).toBeGreaterThan(8);
+    for (const { alert, annotations } of rules) {
+      const page = annotations['runbook'] ?? '';
+      expect([alert, PAGES]).toEqual([alert, expect.arrayContaining([page.replace('docs/runbooks/', '')])]);
+      expect(read(page)).toContain(`\`${alert}\``);
+      expect(read('docs/alerts.md')).toContain(`\`${alert}\``);
+    }
   });
 
   it('what findings and drops refer to is there, and no page is an orphan', () => {

@@ -44,3 +44,27 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "wellspring.text" -}}
 {{- if kindIs "float64" . -}}{{- int64 . | toString -}}{{- else -}}{{- toString . -}}{{- end -}}
 {{- end -}}
+
+{{- define "wellspring.subnets" -}}
+{{- printf "%s-subnets" (include "wellspring.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- define "wellspring.subnetsServiceAccount" -}}
+{{- if .Values.subnetController.serviceAccount.create -}}
+{{- default (include "wellspring.subnets" .) .Values.subnetController.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.subnetController.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Not the selector of ipamd's pods: the DaemonSet must not take the controller for one of them. */}}
+{{- define "wellspring.subnetsSelector" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}-subnets
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "wellspring.subnetsLabels" -}}
+{{ include "wellspring.subnetsSelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
