@@ -37,6 +37,7 @@ export function readTrace(text: string): TraceResult {
     if (pod === undefined) return { kind: 'wrong', problem: `line ${number} is not a pod: ${line.slice(0, 80)}` };
     pods.push(pod);
   }
+  if (pods.length === 0) return { kind: 'wrong', problem: 'there is no pod in it' };
   return { kind: 'schedule', pods: inOrder(pods) };
 }
 
@@ -61,7 +62,7 @@ function fromJson(line: string): Fields | undefined {
 }
 
 function podOf({ start, stop, node }: Fields) {
-  const isTime = (value: unknown): value is number => typeof value === 'number' && value >= 0;
+  const isTime = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < Infinity;
   if (!isTime(start) || (stop !== undefined && stop !== null && !(isTime(stop) && stop > start))) return undefined;
   const place = node ?? -1;
   if (typeof place !== 'number' || !Number.isInteger(place) || place < -1) return undefined;

@@ -2,7 +2,9 @@
 import { parseArgs } from 'node:util';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
 import type { SimulationResult } from '#warm-pool/simulator/result.ts';
-import { Failure, usage } from '../failure.ts';
+import { type FailureText, usage } from '../failure.ts';
+import { interruptible } from '../interrupt.ts';
+import { misunderstood, SUBJECT_OPTIONS, type SubjectOptions, subjectOf } from './options.ts';
 import { POLICIES, type PolicyName } from './policies.ts';
 import { progressBar } from './progress.ts';
 import { type Input, readInput } from './read-input.ts';
@@ -25,33 +27,28 @@ export async function simulate(argv: readonly string[]): Promise<string> {
   const options = optionsOf(argv);
   if (options.listPresets) return options.asJson ? document(PRESETS) : showPresets(PRESETS);
   const input = await readInput(options);
-  const interrupted = new AbortController();
-  const stop = (): void => interrupted.abort();
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  try {
-    const answer = await run(input, options, interrupted.signal);
-    return options.asJson ? document(answer) : showComparison(answer);
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+  const parts = options.policies.map(() => 0);
+  const answer = await interruptible(
+    (signal) => run(input, options, parts, signal),
+    () => interruptedAt(Math.min(...parts)),
+  );
+  return options.asJson ? document(answer) : showComparison(answer);
 }
 
-interface Options {
-  readonly preset: string;
-  readonly cluster: string;
-  readonly workload: string;
-  readonly seed: number;
+interface Options extends SubjectOptions {
   readonly policies: readonly PolicyName[];
-  readonly settings: Readonly<Record<string, string>>;
   readonly asJson: boolean;
   readonly listPresets: boolean;
 }
 
-async function run(input: Input, { seed, policies, settings }: Options, signal: AbortSignal): Promise<SimulateAnswer> {
+/** `parts` is written to: how much of each policy's run is done. */
+async function run(
+  input: Input,
+  { seed, policies, settings }: Options,
+  parts: number[],
+  signal: AbortSignal,
+): Promise<SimulateAnswer> {
   const { cluster, pods } = resolve(input.cluster, input.workload, seed, settings);
-  const parts = policies.map(() => 0);
   const bar = progressBar(process.stderr, policies.join(' and '));
   const runOne = (policy: PolicyName, index: number): Promise<SimulationResult> => {
     const onProgress = (part: number): void => {
@@ -62,7 +59,6 @@ async function run(input: Input, { seed, policies, settings }: Options, signal: 
   };
   const outcomes = await Promise.allSettled(policies.map(runOne));
   bar.clear();
-  if (signal.aborted) throw interruptedAt(Math.min(...parts));
   const results = outcomes.map((outcome, index) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return { name: policies[index], result: outcome.value };
@@ -80,12 +76,12 @@ async function run(input: Input, { seed, policies, settings }: Options, signal: 
   };
 }
 
-function interruptedAt(progress: number): Failure {
-  return new Failure(1, {
+function interruptedAt(progress: number): FailureText {
+  return {
     what: 'the simulation was interrupted',
     why: `${Math.floor(progress * 100)} % of its time had gone by.`,
     fix: 'Run it again; nothing was written.',
-  });
+  };
 }
 
 function optionsOf(argv: readonly string[]): Options {
@@ -95,22 +91,9 @@ function optionsOf(argv: readonly string[]): Options {
   const isPolicy = (name: string): name is PolicyName => Object.hasOwn(POLICIES, name);
   if (!policies.every(isPolicy))
     throw usage(`--policy ${JSON.stringify(policy)} is not known`, 'it is wellspring, peer or both.');
-  const seed = Number(values.seed ?? '1');
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw usage(`--seed ${JSON.stringify(values.seed)} is not a seed`, 'it is a whole number from 0.');
-  const settings = (values.set ?? []).map((setting): [string, string] => {
-    const [, key, value] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
-    if (key === undefined || value === undefined)
-      throw usage(`--set ${JSON.stringify(setting)} sets nothing`, 'it must read KEY=VALUE.');
-    return [key, value];
-  });
   return {
-    preset: values.preset ?? '',
-    cluster: values.cluster ?? '',
-    workload: values.workload ?? '',
-    seed,
+    ...subjectOf(values),
     policies: policies.filter(isPolicy),
-    settings: Object.fromEntries(settings),
     asJson: values.json === true || values.output === 'json',
     listPresets: values['list-presets'] === true,
   };
@@ -121,20 +104,15 @@ function parsed(argv: readonly string[]) {
     return parseArgs({
       args: [...argv],
       options: {
-        preset: { type: 'string' },
-        cluster: { type: 'string' },
-        workload: { type: 'string' },
-        seed: { type: 'string' },
+        ...SUBJECT_OPTIONS,
         policy: { type: 'string' },
-        set: { type: 'string', multiple: true },
         'list-presets': { type: 'boolean' },
         json: { type: 'boolean' },
         output: { type: 'string', short: 'o' },
       },
     }).values;
   } catch (error) {
-    const [first] = (error as Error).message.split(/[.\n]/);
-    throw usage('the command line is not understood', `${first}.`, 'See `wellspringctl simulate --help`.');
+    throw misunderstood(error, 'simulate');
   }
 }
 

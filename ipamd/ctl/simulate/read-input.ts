@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import type { PodSchedule } from '#warm-pool/simulator/cluster.ts';
 import type { ClusterDescription } from '#warm-pool/simulator/description.ts';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
-import { readTrace } from '#warm-pool/simulator/trace.ts';
+import { isRangeAnswer, readRange } from '#warm-pool/simulator/prometheus.ts';
+import { readTrace, type TraceResult } from '#warm-pool/simulator/trace.ts';
 import type { Generator } from '#warm-pool/simulator/workload.ts';
 import { Failure, usage } from '../failure.ts';
 import { clusterIn, generatorsIn } from './validate.ts';
@@ -40,10 +41,18 @@ export async function readInput(from: {
 
 async function workloadIn(path: string): Promise<readonly Generator[] | PodSchedule> {
   const text = await textOf(path);
-  if (path.endsWith('.json')) return generatorsIn(json(path, text));
-  const trace = readTrace(text);
-  if (trace.kind === 'wrong') throw usage(`${path} is not a trace`, `${trace.problem}.`, 'See docs/simulator.md.');
-  return trace.pods;
+  if (path.endsWith('.json')) {
+    const value = json(path, text);
+    return isRangeAnswer(value)
+      ? scheduleIn(readRange(value), `${path} is not an answer of Prometheus to a range query`)
+      : generatorsIn(value);
+  }
+  return scheduleIn(readTrace(text), `${path} is not a trace`);
+}
+
+function scheduleIn(read: TraceResult, what: string): PodSchedule {
+  if (read.kind === 'wrong') throw usage(what, `${read.problem}.`, 'See docs/simulator.md.');
+  return read.pods;
 }
 
 async function textOf(path: string): Promise<string> {

@@ -75,7 +75,8 @@ function wrong(what: string) {
   return usage(what, 'the description does not fit together.', 'See docs/simulator.md for the form.');
 }
 
-function kindOf(group: GroupDescription, env: Readonly<Record<string, string>>): NodeKind {
+/** A node of a group under settings of the daemon. Throws Failure (2). */
+export function kindOf(group: GroupDescription, env: Readonly<Record<string, string>>): NodeKind {
   const type = instanceTypeTable().get(group.instanceType);
   const record = instanceTypeRecords().get(group.instanceType);
   if (type === undefined || record === undefined)

@@ -15,29 +15,59 @@ export type ThreadMessage =
 /** A ledger is dead within a few events: a large young generation collects it before it is copied to the old one. */
 const YOUNG_GENERATION_MB = 192;
 
-/** Runs a simulation to its end. Rejects with what the thread threw, or with the signal's reason; then the thread is gone. */
-export async function runInThread(
-  input: ThreadInput,
-  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: (part: number) => void },
-): Promise<SimulationResult> {
-  signal.throwIfAborted();
+interface RunOptions {
+  readonly signal: AbortSignal;
+  /** `part` from 0 to 1. */
+  readonly onProgress: (part: number) => void;
+}
+
+/** A thread that simulates, one run at a time. */
+export interface SimulationThread {
+  /** Runs to the end. Rejects with what the thread threw, or with the signal's reason; then only `close` is left to do. */
+  run(input: ThreadInput, options: RunOptions): Promise<SimulationResult>;
+  close(): Promise<void>;
+}
+
+export function openThread(): SimulationThread {
   const worker = new Worker(new URL('./thread-main.ts', import.meta.url), {
-    workerData: input,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
   });
+  return {
+    run: (input, options) => runOn(worker, input, options),
+    close: async () => void (await worker.terminate()),
+  };
+}
+
+/** One simulation in a thread that is gone afterwards. */
+export async function runInThread(input: ThreadInput, options: RunOptions): Promise<SimulationResult> {
+  const thread = openThread();
+  try {
+    return await thread.run(input, options);
+  } finally {
+    await thread.close();
+  }
+}
+
+async function runOn(
+  worker: Worker,
+  input: ThreadInput,
+  { signal, onProgress }: RunOptions,
+): Promise<SimulationResult> {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<SimulationResult>();
   const stop = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', stop, { once: true });
-  worker.on('message', (message: ThreadMessage) => {
+  const onMessage = (message: ThreadMessage): void => {
     if (message.kind === 'progress') onProgress(message.part);
     else resolve(message.result);
-  });
-  worker.once('error', reject);
-  worker.once('exit', (code) => reject(new Error(`the thread of the simulation ended with code ${code}`)));
+  };
+  const onExit = (code: number): void => reject(new Error(`the thread of the simulation ended with code ${code}`));
+  signal.addEventListener('abort', stop, { once: true });
+  worker.on('message', onMessage).once('error', reject).once('exit', onExit);
   try {
+    worker.postMessage(input);
     return await promise;
   } finally {
     signal.removeEventListener('abort', stop);
-    await worker.terminate();
+    worker.off('message', onMessage).off('error', reject).off('exit', onExit);
   }
 }

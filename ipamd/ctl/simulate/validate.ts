@@ -9,9 +9,11 @@ type Shape = Readonly<Record<string, readonly [check: Check, need: 'must' | 'may
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const text: Check = (value) => typeof value === 'string' && value !== '';
-const count: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 1;
-const seconds: Check = (value) => typeof value === 'number' && value >= 0;
-const positive: Check = (value) => typeof value === 'number' && value > 0;
+/** More nodes or pods than this, or longer times, are a slip of the pen and would only fill the memory. */
+const MOST = 10_000_000;
+const count: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= MOST;
+const seconds: Check = (value) => typeof value === 'number' && value >= 0 && value <= 1000 * MOST;
+const positive: Check = (value) => seconds(value) && Number(value) > 0;
 const listOf =
   (check: Check): Check =>
   (value) =>
