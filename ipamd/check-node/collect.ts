@@ -68,8 +68,10 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
 
 function cniPlaces({ environment, root }: CollectOptions) {
   return {
-    confDirectory: join(root, environment['HOST_CNI_CONFDIR_PATH'] || '/etc/cni/net.d'),
-    binDirectory: join(root, environment['HOST_CNI_BIN_PATH'] || '/opt/cni/bin'),
+    // ipamd's settings name what a container sees: no root goes before them.
+    confDirectory: environment['HOST_CNI_CONFDIR_PATH'] || join(root, '/etc/cni/net.d'),
+    binDirectory: environment['HOST_CNI_BIN_PATH'] || join(root, '/opt/cni/bin'),
+    isWhole: root === '/',
   };
 }
 

@@ -118,8 +118,9 @@ export interface MetadataFact {
 /** What EC2 says of one action with DryRun. */
 export interface PermissionFact {
   readonly action: string;
-  readonly outcome: 'allowed' | 'denied' | 'unknown';
-  /** EC2's code and words. */
+  /** `no-credentials`: nobody gave any, so EC2 was not asked. */
+  readonly outcome: 'allowed' | 'denied' | 'no-credentials' | 'unknown';
+  /** EC2's code and words; for `no-credentials` where they were looked for, `; ` and what to do. */
   readonly says: string;
 }
 

@@ -11,6 +11,9 @@ export interface BundleAnswer {
   readonly files: readonly string[];
 }
 
+/** Of `--out`, for containers in which no file can be written. */
+const STANDARD_OUTPUT = '-';
+
 export async function bundle(argv: readonly string[], context: WorkContext): Promise<Worked> {
   const { values } = parsed('bundle', () =>
     parseArgs({
@@ -25,9 +28,16 @@ export async function bundle(argv: readonly string[], context: WorkContext): Pro
   );
   const root = values.root ?? '/';
   const facts = await factsOfNode({ asksCloud: values['no-cloud'] !== true, root }, context);
-  const { bundleFiles, writeBundle } = await import('../check-node/bundle/write-bundle.ts');
+  const { bundleFiles, packBundle, writeBundle } = await import('../check-node/bundle/write-bundle.ts');
   const path = values.out ?? `wellspring-${facts.takenAt.replaceAll(/[-:]|\.\d+/g, '')}.tar.gz`;
   const files = await bundleFiles(facts, { root, redaction: { accounts: values['redact-accounts'] === true } });
+  if (path === STANDARD_OUTPUT) {
+    const bytes = await packBundle(files, facts.takenAt);
+    const answer: BundleAnswer = { path, bytes: bytes.length, files: files.map((file) => file.path) };
+    const show = (): string =>
+      `${files.length} files, ${Math.ceil(bytes.length / 1024)} KiB. Look through it before you give it away.\n`;
+    return { answer, show, bytes, exitCode: 0 };
+  }
   try {
     const bytes = await writeBundle(path, files, facts.takenAt);
     const answer: BundleAnswer = { path, bytes, files: files.map((file) => file.path) };

@@ -6,6 +6,9 @@ import type { MaxPodsAnswer } from '../observe/explain-max-pods.ts';
 import type { SubnetAnswer } from '../observe/explain-subnet.ts';
 import type { CallsAnswer, StatusAnswer } from '../observe/introspection.ts';
 import type { CleanUp } from '../datapath/clean-up.ts';
+import { record } from './record.ts';
+import { recommend } from './recommend/command.ts';
+import { FORECAST_COMMAND } from './forecast/command.ts';
 import { simulate } from './simulate/command.ts';
 import { runCleanUp, showCleanUp } from './clean-up.ts';
 import { maxPodsOffline, showMaxPods } from './max-pods.ts';
@@ -180,6 +183,42 @@ export const COMMANDS: readonly Command[] = [
       'The workload is a list of generators (.json) or a trace (CSV, JSON Lines) of pods. Forms: docs/simulator.md.',
     ].join('\n'),
     run: simulate,
+    path: () => '/v1/status',
+    show: String,
+  },
+  {
+    name: 'recommend',
+    synopsis: '--preset NAME | --cluster FILE --workload FILE',
+    summary: 'the pool settings for a cluster and its workload, by simulating them',
+    help: [
+      'Simulates the cluster under many settings and shows those that no other beats in idle addresses, delays and EC2 calls at once.',
+      'It picks one, says why, and prints what to paste. --preset, --cluster, --workload, --seed and --set are those of `simulate`;',
+      'the settings of the cluster and --set are the current ones.',
+      '--objective balanced|idle|delay|calls     what counts most (default balanced)',
+      '--instance-types LIST                     types to choose from, with commas; as many nodes as have the same vCPUs',
+      '--group NAME                              one node group; else each in turn',
+      '--runs N                                  no more simulations than this for each group (default 80)',
+      '--seeds N                                 the settings that stand are judged by so many seeds (default 3)',
+      '--compare                                 instead: the recommendation beside amazon-vpc-cni-k8s with its defaults, on other seeds,',
+      '                                          for one preset of each generator or what is given. Exit status 3: it is not better.',
+    ].join('\n'),
+    work: recommend,
+    path: () => '/v1/status',
+    show: String,
+  },
+  FORECAST_COMMAND,
+  {
+    name: 'record',
+    synopsis: '[--out FILE] [--duration TIME] [--interval TIME] [--node N]',
+    summary: 'a trace of this node’s pods as they come and go, for `simulate` and `recommend`',
+    help: [
+      'Looks at the pods of this ipamd again and again and writes one line of JSON for each that is gone, and at the end for those that',
+      'still run. Ctrl-C ends it; the file is whole then. Pods that live for less than the interval may be missed.',
+      '--out FILE       the trace (default pods.jsonl; overwritten)     --duration TIME  for example 90s, 15m, 24h (default: until Ctrl-C)',
+      '--interval TIME  between two looks (default 1s)                  --node N         which node of the simulated cluster it is (default 0)',
+      'Traces of several nodes, each with a number of its own, become one by `cat`.',
+    ].join('\n'),
+    work: record,
     path: () => '/v1/status',
     show: String,
   },

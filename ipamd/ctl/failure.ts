@@ -6,14 +6,16 @@ export interface FailureText {
   readonly fix: string;
 }
 
-/** 1: it could not be answered. 2: it was asked wrongly. */
+/** 1: it could not be answered. 2: it was asked wrongly. 130 and 143: SIGINT or SIGTERM ended it. */
+export type FailureStatus = 1 | 2 | 130 | 143;
+
 export class Failure extends Error {
-  readonly exitCode: 1 | 2;
+  readonly exitCode: FailureStatus;
   readonly text: FailureText;
   /** The daemon's own answer, where there is one: what `--json` prints. */
   readonly answer: unknown;
 
-  constructor(exitCode: 1 | 2, text: FailureText, answer?: unknown) {
+  constructor(exitCode: FailureStatus, text: FailureText, answer?: unknown) {
     super(text.what);
     this.name = 'Failure';
     this.exitCode = exitCode;

@@ -11,7 +11,7 @@ const OPTIONS: readonly (readonly [string, string])[] = [
 ];
 
 const EXIT =
-  'Exit status: 0 answered · 1 not answered, or nothing of that name · 2 asked wrongly · 3 answered, and something is wrong.';
+  'Exit status: 0 answered · 1 not answered, or nothing of that name · 2 asked wrongly · 3 answered, and something is wrong · 130, 143 stopped by a signal.';
 
 export function generalHelp(): string {
   const commands = COMMANDS.map(({ name, synopsis, summary }) => [`  ${invocation(name, synopsis)}`, summary]);

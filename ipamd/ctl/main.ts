@@ -33,8 +33,17 @@ async function ran(run: NonNullable<Command['run']>, argv: readonly string[]): P
 async function worked(work: NonNullable<Command['work']>, argv: readonly string[]): Promise<void> {
   const { format, rest } = withoutFormat(argv);
   const { socket = socketOf(process.env), rest: own } = withoutSocket(rest);
-  const { answer, show, exitCode } = await work(own, { socket, environment: process.env, now: () => Date.now() });
-  print(format === 'table' ? show(paintFor(process.stdout, process.env)) : document(answer, format));
+  const { answer, show, bytes, exitCode } = await work(own, {
+    socket,
+    environment: process.env,
+    now: () => Date.now(),
+  });
+  const text = format === 'table' ? show(paintFor(process.stdout, process.env)) : document(answer, format);
+  if (bytes === undefined) print(text);
+  else {
+    process.stdout.write(bytes);
+    process.stderr.write(text);
+  }
   process.exitCode = exitCode;
 }
 

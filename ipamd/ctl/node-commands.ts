@@ -41,7 +41,7 @@ export const NODE_COMMANDS: readonly Command[] = [
     summary: 'an archive for support: status, explanations, calls, kernel state, logs, without credentials',
     help: [
       'A tar.gz (default wellspring-TIME.tar.gz, mode 0600) with the facts that `analyze` judges, what introspection and metrics say,',
-      'the kernel as text, logs and the CNI configuration. Keys, tokens, passwords and certificates are taken out of all of it.',
+      'the kernel as text, logs and the CNI configuration. --out - is standard output. Keys, tokens, passwords and certificates are taken out of all of it.',
       '--redact-accounts  account numbers become account-1, account-2, ...',
       '--no-cloud         ask neither instance metadata nor EC2      --root DIR  where the files of the node are',
     ].join('\n'),

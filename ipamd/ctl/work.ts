@@ -13,6 +13,8 @@ export interface Worked {
   readonly answer: unknown;
   /** For people. */
   readonly show: (paint: Paint) => string;
+  /** What standard output gets; the answer then goes to standard error. */
+  readonly bytes?: Uint8Array;
   /** 3: it was answered, and something is wrong with what was looked at. */
   readonly exitCode: 0 | 3;
 }

@@ -100,9 +100,14 @@ describe('preflight', () => {
   });
 
   it('gives the command for what only iptables-legacy sees', () => {
-    const { findings } = preflight(facts({ rest: { legacyTables: ['iptables nat'] } }), []);
-    const cure = findings.find(({ check }) => check === 'iptables-legacy')?.cure;
-    expect(cure).toMatch(/iptables-legacy-save -c \| grep -v AWS \| iptables-legacy-restore -c/);
+    const cureOf = (...legacyTables: readonly string[]) =>
+      preflight(facts({ rest: { legacyTables } }), []).findings.find(({ check }) => check === 'iptables-legacy')?.cure;
+    const [ipv4, ipv6] = ['iptables', 'ip6tables'].map(
+      (command) => `${command}-legacy-save -c | grep -v AWS | ${command}-legacy-restore -c`,
+    );
+    expect(cureOf('iptables nat', 'iptables mangle')).toBe(`When all pods are moved: ${ipv4}`);
+    expect(cureOf('ip6tables nat')).toBe(`When all pods are moved: ${ipv6}`);
+    expect(cureOf('iptables nat', 'ip6tables nat')).toBe(`When all pods are moved: ${ipv4} && ${ipv6}`);
   });
 
   it('tells of kernels that rename no link that is up', () => {

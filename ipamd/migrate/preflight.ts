@@ -167,6 +167,14 @@ export function branchFindings({ kernel }: Pick<MigrationFacts, 'kernel'>): read
   ];
 }
 
+/** Each family has commands of its own. */
+function legacyCure(tables: readonly string[]): string {
+  const commands = new Set(tables.map((table) => table.split(' ')[0] ?? ''));
+  return [...commands]
+    .map((command) => `${command}-legacy-save -c | grep -v AWS | ${command}-legacy-restore -c`)
+    .join(' && ');
+}
+
 function hostFindings({
   kernel,
   legacyTables,
@@ -198,7 +206,7 @@ function hostFindings({
         'warning',
         'iptables-legacy',
         `iptables-legacy has tables (${legacyTables.join(', ')}), which cannot be cleaned here; until then both translate, to the same address`,
-        'When all pods are moved: iptables-legacy-save -c | grep -v AWS | iptables-legacy-restore -c',
+        `When all pods are moved: ${legacyCure(legacyTables)}`,
       ),
     );
   if (policyAgentSocket)

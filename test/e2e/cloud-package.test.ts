@@ -1,7 +1,7 @@
 /** `wellspring-cloud` as it is shipped: packed, installed into an empty folder, and used there by the documentation's words. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -78,6 +78,16 @@ describe('in an empty folder', () => {
       code: 1,
       stderr: expect.stringContaining('no cloud answers at'),
     });
+  });
+
+  it('every link of the pages that come with it leads to one of them', async () => {
+    const installed = join(folder, 'node_modules', 'wellspring-cloud');
+    const files = await readdir(installed);
+    expect(files).toEqual(expect.arrayContaining(['README.md', 'behind.md', 'fidelity.md']));
+    for (const page of files.filter((name) => name.endsWith('.md'))) {
+      const links = [...(await readFile(join(installed, page), 'utf8')).matchAll(/\]\((?!https:)([^)#]+)/g)];
+      expect([page, links.map(([, link]) => link).filter((link) => !files.includes(link ?? ''))]).toEqual([page, []]);
+    }
   });
 
   it('the first test of the documentation has ten lines, types that fit, and passes', async () => {

@@ -1,4 +1,7 @@
 /** wellspringctl as a process against a real ipamd: what it shows, what it foretells, how it fails. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { PlanAnswer } from '#ipamd/observe/explain-plan.ts';
 import type { ExplainAnswer } from '#ipamd/observe/explain-subject.ts';
@@ -68,6 +71,18 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl', () => {
       /^SUBNET +CIDR +AVAILABLE .*\nsubnet-\S+ +10\.0\.0\.0\/24 +\d+ +2 +18 +1 +- +-\n$/,
     );
     expect(await shown('calls')).toMatch(/^AT .*\n(.* ago +describeNetworkInterfaces +start +\d+ +ok\n)/i);
+  });
+
+  it('records its pods as a trace', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'wellspring-record-'));
+    try {
+      const out = join(directory, 'pods.jsonl');
+      const recorded = await answer('record', '--out', out, '--duration', '50ms', '--interval', '20ms');
+      expect(recorded).toMatchObject({ file: out, pods: 1, running: 1, missed: 0 });
+      expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual({ start: 0, node: 0, pod: 'default/web' });
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   });
 
   it.each(['status', 'pods', 'enis', 'subnets', 'plan', 'calls'])(

@@ -87,6 +87,21 @@ export class DoctorBed implements AsyncDisposable {
     return this.#inNode(UNPRIVILEGED, args);
   }
 
+  /** By somebody whom nobody gave keys. */
+  ctlWithoutKeys(...args: readonly string[]): Promise<Output> {
+    return this.#inNode(['env', '-u', 'AWS_ACCESS_KEY_ID', '-u', 'AWS_SECRET_ACCESS_KEY'], args);
+  }
+
+  /** With settings of ipamd beside those of the node's. */
+  ctlWith(settings: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Output> {
+    return this.#inNode(['env', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)], args);
+  }
+
+  /** With standard output in a file. */
+  ctlInto(file: string, ...args: readonly string[]): Promise<Output> {
+    return this.#inNode(['sh', '-c', `exec "$0" "$@" >'${file}'`], args);
+  }
+
   #inNode(as: readonly string[], args: readonly string[]): Promise<Output> {
     const command = [
       ...as,

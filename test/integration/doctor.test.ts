@@ -1,8 +1,9 @@
 /** `doctor`, `trace`, `bundle` and `analyze` on a node that runs, and that is damaged for real. */
-import { appendFile, chmod, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { readBundle } from '#ipamd/check-node/bundle/read-bundle.ts';
 import { readTar } from '#ipamd/check-node/bundle/tar.ts';
 import type { Finding } from '#ipamd/check-node/finding.ts';
 import type { DoctorAnswer } from '#ipamd/ctl/doctor.ts';
@@ -77,6 +78,35 @@ describeWith(['root', 'ip', 'nft'], 'doctor', () => {
     expect(stdout).toMatch(/\nUNKNOWN permissions: /);
     expect(stdout).toMatch(/^ok {2}daemon +answers on /m);
     expect(stdout).not.toContain('\u001B');
+  });
+
+  it('tells missing credentials once, and as what they are: no policy gives any', async () => {
+    const { stdout } = await bed.ctlWithoutKeys('doctor', '--root', root, '--json');
+    expect(problems((JSON.parse(stdout) as DoctorAnswer).findings)).toMatchObject([
+      {
+        check: 'credentials',
+        severity: 'error',
+        seen: expect.stringMatching(/^no credentials from the role of the instance: .+[^;]$/),
+        cure: expect.stringMatching(/^attach an instance profile/),
+        runbook: 'cloud-denied.md',
+      },
+    ]);
+  });
+
+  it('a bundle goes to standard output where no file can be written, as in the container of ipamd', async () => {
+    const file = join(root, 'piped.tgz');
+    const made = await bed.ctlInto(file, 'bundle', '--no-cloud', '--out', '-', '--json');
+    expect(JSON.parse(made.stderr)).toMatchObject({ path: '-', bytes: (await stat(file)).size });
+    expect((await readBundle(file)).facts.daemon.introspectReach).toMatchObject({ ok: true });
+  });
+
+  it('asks for the rights that an IPv6 node needs', async () => {
+    const file = join(root, 'ipv6.tgz');
+    await bed.ctlWith({ ENABLE_IPv4: 'false', ENABLE_IPv6: 'true' }, 'bundle', '--out', file);
+    const { permissions } = (await readBundle(file)).facts;
+    const asked = 'value' in permissions ? permissions.value.map(({ action }) => action) : [];
+    expect(asked).toEqual(expect.arrayContaining(['CreateNetworkInterface', 'AssignIpv6Addresses']));
+    expect(asked).not.toContain('AssignPrivateIpAddresses');
   });
 
   it('finds each damage of the kernel, and what other CNIs left in it', async () => {

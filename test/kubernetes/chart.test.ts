@@ -26,6 +26,10 @@ const PLURALS: Readonly<Record<string, string>> = {
   ClusterRoleBinding: 'clusterrolebindings',
   ENIConfig: 'eniconfigs',
   PodMonitor: 'podmonitors',
+  PrometheusRule: 'prometheusrules',
+  Deployment: 'deployments',
+  Role: 'roles',
+  RoleBinding: 'rolebindings',
 };
 
 interface Document {
@@ -85,6 +89,18 @@ const CASES: Readonly<Record<string, Case>> = {
       'podAnnotations={"a":"b"}',
     ],
   },
+  'subnet controller and alerts': {
+    set: [
+      'subnetController.enabled=true',
+      'subnetController.replicas=2',
+      'subnetController.vpcs={vpc-1}',
+      'subnetController.cloudWatch=true',
+      'subnetController.history.existingClaim=history',
+      'prometheusRule.create=true',
+      'prometheusRule.labels.release=prometheus',
+      'podMonitor.create=true',
+    ],
+  },
   uninstalling: { set: ['uninstall=true'] },
 };
 
@@ -117,7 +133,8 @@ describeWith(['go', 'etcd'], 'the chart', () => {
   beforeAll(async () => {
     helm = await builtHelm();
     api = await startControlPlane(await builtApiServer());
-    await api.admin('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', podMonitorDefinition());
+    for (const definition of [podMonitorDefinition(), prometheusRuleDefinition()])
+      await api.admin('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition);
   }, BUILD_MS);
   afterAll(async () => api?.[Symbol.asyncDispose]());
 
@@ -158,6 +175,16 @@ describeWith(['go', 'etcd'], 'the chart', () => {
   it('writes numbers as they were meant', async () => {
     const settings = settingsOf(await documents(CASES['everything else'] ?? {}));
     expect(settings).toMatchObject({ WARM_IP_TARGET: '100000', AWS_VPC_K8S_CNI_CONNMARK: '0x80' });
+  });
+
+  it('names ENIConfigs by zones, be they written whole or, as in the chart of the peer, beside the region', async () => {
+    const namesWith = async (region: string, zone: string) => {
+      const set = ['eniConfig.create=true', `eniConfig.region=${region}`, `eniConfig.subnets.${zone}.id=subnet-0a`];
+      const all = await documents({ set });
+      return all.filter(({ kind }) => kind === 'ENIConfig').map(({ metadata }) => metadata.name);
+    };
+    expect(await namesWith('', 'us-west-2a')).toEqual(['us-west-2a']);
+    expect(await namesWith('us-west-2', 'a')).toEqual(['us-west-2a']);
   });
 
   it('grants two capabilities and is not privileged, in every case', async () => {
@@ -240,14 +267,35 @@ function podMonitorDefinition(): object {
     type: 'object',
     properties: { selector: free, namespaceSelector: free, podMetricsEndpoints: { type: 'array', items: endpoint } },
   };
+  return definitionOf('PodMonitor', spec);
+}
+
+/** The same of its rules. */
+function prometheusRuleDefinition(): object {
+  const rule = {
+    type: 'object',
+    properties: {
+      alert: { type: 'string' },
+      expr: { 'x-kubernetes-int-or-string': true },
+      for: { type: 'string' },
+      labels: { type: 'object', additionalProperties: { type: 'string' } },
+      annotations: { type: 'object', additionalProperties: { type: 'string' } },
+    },
+  };
+  const group = { type: 'object', properties: { name: { type: 'string' }, rules: { type: 'array', items: rule } } };
+  return definitionOf('PrometheusRule', { type: 'object', properties: { groups: { type: 'array', items: group } } });
+}
+
+function definitionOf(kind: string, spec: object): object {
+  const plural = `${kind.toLowerCase()}s`;
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
-    metadata: { name: 'podmonitors.monitoring.coreos.com' },
+    metadata: { name: `${plural}.monitoring.coreos.com` },
     spec: {
       group: 'monitoring.coreos.com',
       scope: 'Namespaced',
-      names: { kind: 'PodMonitor', listKind: 'PodMonitorList', plural: 'podmonitors', singular: 'podmonitor' },
+      names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase() },
       versions: [
         {
           name: 'v1',

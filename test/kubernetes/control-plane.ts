@@ -184,7 +184,9 @@ async function create(ask: Ask, document: string): Promise<void> {
     .find((each) => each !== undefined);
   const base =
     kind === 'CustomResourceDefinition' ? '/apis/apiextensions.k8s.io/v1' : '/apis/rbac.authorization.k8s.io/v1';
-  const { status, text } = await ask('POST', `${base}/${kind?.toLowerCase()}s`, document, 'application/yaml');
+  const namespace = kind === 'Role' ? /^  namespace: (\S+)$/m.exec(document)?.[1] : undefined;
+  const where = namespace === undefined ? base : `${base}/namespaces/${namespace}`;
+  const { status, text } = await ask('POST', `${where}/${kind?.toLowerCase()}s`, document, 'application/yaml');
   if (status !== 201) throw new Error(`${kind} was refused: ${status} ${text}`);
 }
 

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { DoctorAnswer } from '#ipamd/ctl/doctor.ts';
 import { removeCgroup } from '#test/e2e/containerd/cgroups.ts';
 import { addPod, converged, deletePods, interfacesOf, podsOf } from '#test/support/cluster-facts.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
@@ -116,6 +117,21 @@ describeWith(['root', 'ip', 'nft', 'runc', 'gcc'], 'the image with the privilege
       expect((await interfacesOf(node)).length).toBeGreaterThan(1);
       const status = await container.exec('/usr/bin/wellspringctl', 'status', '--json');
       expect(JSON.parse(status.stdout)).toMatchObject({ pool: { assigned: 7 } });
+      const doctor = await container.exec(
+        '/usr/bin/wellspringctl',
+        'doctor',
+        '--root',
+        '/host',
+        '--no-cloud',
+        '--json',
+      );
+      const { findings } = JSON.parse(doctor.stdout) as DoctorAnswer;
+      const of = (...severities: readonly string[]) => findings.filter(({ severity }) => severities.includes(severity));
+      // What it cannot see from there is unknown, and no error: there is nothing wrong.
+      expect(of('error', 'warning')).toEqual([]);
+      expect(of('ok').map(({ check }) => check)).toEqual(
+        expect.arrayContaining(['daemon', 'conflist', 'rules', 'pods']),
+      );
       await deletePods(node, pods);
       expect(await podsOf(node)).toEqual([]);
       expect(await container.stop()).toBe(0);
@@ -151,6 +167,7 @@ describeWith(['root', 'ip', 'nft', 'runc', 'gcc'], 'the image with the privilege
       'ipamd',
       'node',
       'wellspring-install',
+      'wellspring-subnets',
       'wellspringctl',
     ]);
     expect(existsSync(join(rootfs, 'bin/sh'))).toBe(false);

@@ -39,7 +39,7 @@ describeWith(['root', 'ip', 'nft', 'iptables'], 'a migration from amazon-vpc-cni
     readonly nodeAddress: string;
   }
 
-  async function peerNode(nativeMarks: boolean): Promise<Bed> {
+  async function peerNode(nativeMarks: boolean, iptables?: PeerLayout['iptablesCommand']): Promise<Bed> {
     const cluster = stack.use(await testCluster({ instanceTypes: ['m5.large', 'm5.large'] }));
     const [node, other] = cluster.nodes as [ClusterNode, ClusterNode];
     const checkpoint = join(node.directory, 'ipam.json');
@@ -55,7 +55,7 @@ describeWith(['root', 'ip', 'nft', 'iptables'], 'a migration from amazon-vpc-cni
     );
     const [primary, second] = enis;
     if (primary === undefined || second === undefined) throw new Error('the node has no second ENI');
-    const peer = new PeerLayout(node);
+    const peer = new PeerLayout(node, iptables);
     const nodeAddress = primary.primaryAddress;
     const primaryLink = await peer.linkWith(primary.mac);
     await peer.setUpHost({ vpcCidr: '10.0.0.0/16', nodeAddress, primaryLink, nativeMarks });
@@ -130,6 +130,7 @@ describeWith(['root', 'ip', 'nft', 'iptables'], 'a migration from amazon-vpc-cni
     // There is no API server to ask for policies.
     const open = await ctl(bed, 'preflight');
     expect(open).toMatchObject({ code: 3, answer: { verdict: 'refused', pods } });
+    expect(await legacyCure(bed)).toBeUndefined();
     const { code, answer } = await ctl(bed, 'preflight', '--without', 'network-policy');
     expect([code, answer['verdict']]).toEqual([0, 'ready']);
     expect(answer['remains']).toEqual(
@@ -140,6 +141,13 @@ describeWith(['root', 'ip', 'nft', 'iptables'], 'a migration from amazon-vpc-cni
         'chain ip nat AWS-CONNMARK-CHAIN-0',
       ]),
     );
+  }
+
+  /** The command that preflight gives for iptables-legacy; it must be told where there is one, and only there. */
+  async function legacyCure(bed: Bed): Promise<string | undefined> {
+    const { answer } = await ctl(bed, 'preflight', '--without', 'network-policy');
+    const findings = answer['findings'] as readonly { readonly check: string; readonly cure: string | null }[];
+    return findings.find(({ check }) => check === 'iptables-legacy')?.cure?.replace(/^When all pods are moved: /, '');
   }
 
   const moved = (node: ClusterNode) =>
@@ -225,5 +233,24 @@ describeWith(['root', 'ip', 'nft', 'iptables'], 'a migration from amazon-vpc-cni
     for (const pod of pods) expect((await node.cni('DEL', node.knownSandbox(pod.name))).ok).toBe(true);
     await until('their links are gone', 10_000, async () => !(await peer.ip('link')).includes(pods[0].hostIfName));
     await deletePods(node, [await addPod(node, 'fresh')]);
+  });
+
+  describeWith(['iptables-legacy'], 'that took iptables-legacy', () => {
+    it('loses no packet, beside its rules and when the command of preflight has removed them', async () => {
+      const bed = await peerNode(false, 'iptables-legacy');
+      const { node, peer, env, pods } = bed;
+      const places = await talk(bed);
+      const cure = await legacyCure(bed);
+      await node.startDaemon(env);
+      await moved(node);
+      // They are out of our sight, and stay until the operator acts.
+      expect((await remainsOf(peer)).join('\n')).toContain('AWS-SNAT-CHAIN-0');
+      expect(await podsOf(node)).toMatchObject(pods.map(({ name, address }) => ({ name, address })));
+      const { code } = await run('nsenter', [`--net=${node.netnsPath}`, 'sh', '-c', cure ?? 'exit 9']);
+      expect([code, await remainsOf(peer)]).toEqual([0, []]);
+      const internet = bed.cluster.fabric.internet?.address ?? '';
+      for (const place of places.slice(0, 2)) await place.talkTo(internet);
+      await countLosses(places);
+    });
   });
 });

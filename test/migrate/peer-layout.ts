@@ -1,9 +1,10 @@
 /**
- * A node as amazon-vpc-cni-k8s v1.23 makes it, by `ip` and `iptables-nft` alone and from its behaviour reference: ENI tables,
+ * A node as amazon-vpc-cni-k8s v1.23 makes it, by `ip` and `iptables` alone and from its behaviour reference: ENI tables,
  * rules, NAT and connection marks, pods with their veths, and the checkpoint.
  */
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
 import type { ClusterNode, TestPod } from '#test/support/cluster-node.ts';
 import { runCommand } from '#test/support/command.ts';
 
@@ -30,10 +31,13 @@ export interface PeerHost {
 
 export class PeerLayout {
   readonly node: ClusterNode;
+  /** The variant that it finds on the host, and takes. */
+  readonly iptablesCommand: 'iptables-nft' | 'iptables-legacy';
   readonly #allocations: object[] = [];
 
-  constructor(node: ClusterNode) {
+  constructor(node: ClusterNode, iptables: PeerLayout['iptablesCommand'] = 'iptables-nft') {
     this.node = node;
+    this.iptablesCommand = iptables;
   }
 
   ip(...command: readonly string[]): Promise<string> {
@@ -45,7 +49,7 @@ export class PeerLayout {
   }
 
   iptables(...command: readonly string[]): Promise<string> {
-    return runCommand('nsenter', [`--net=${this.node.netnsPath}`, 'iptables-nft', '-w', ...command]);
+    return runCommand('nsenter', [`--net=${this.node.netnsPath}`, this.iptablesCommand, '-w', ...command]);
   }
 
   nft(command: string): Promise<string> {
@@ -117,19 +121,21 @@ export class PeerLayout {
     await this.ip('link', 'add', hostIfName, 'address', hostMac, 'mtu', '9001', ...ends);
     await inside('link', 'set', 'eth0', 'mtu', '9001', 'up');
     await this.ip('link', 'set', hostIfName, 'up');
-    await inside('route', 'add', '169.254.1.1', 'dev', 'eth0', 'scope', 'link');
-    await inside('route', 'add', 'default', 'via', '169.254.1.1', 'dev', 'eth0');
-    await inside('address', 'add', `${address}/32`, 'dev', 'eth0');
-    await inside('neigh', 'add', '169.254.1.1', 'lladdr', hostMac, 'dev', 'eth0', 'nud', 'permanent');
-    await this.ip('route', 'replace', address, 'dev', hostIfName, 'scope', 'link');
-    await this.ip('rule', 'add', 'priority', '512', 'to', address, 'lookup', 'main');
+    const isIpv6 = isIPv6(address);
+    const [gateway, length, family] = isIpv6 ? ['fe80::1', 128, '-6'] : ['169.254.1.1', 32, '-4'];
+    await inside(family, 'route', 'add', gateway, 'dev', 'eth0', 'scope', 'link');
+    await inside(family, 'route', 'add', 'default', 'via', gateway, 'dev', 'eth0');
+    await inside('address', 'add', `${address}/${length}`, 'dev', 'eth0', ...(isIpv6 ? ['nodad'] : []));
+    await inside('neigh', 'add', gateway, 'lladdr', hostMac, 'dev', 'eth0', 'nud', 'permanent');
+    await this.ip(family, 'route', 'replace', address, 'dev', hostIfName, 'scope', 'link');
+    await this.ip(family, 'rule', 'add', 'priority', '512', 'to', address, 'lookup', 'main');
     if (deviceIndex > 0)
-      await this.ip('rule', 'add', 'priority', '1536', 'from', address, 'lookup', String(deviceIndex + 1));
+      await this.ip(family, 'rule', 'add', 'priority', '1536', 'from', address, 'lookup', String(deviceIndex + 1));
     this.#allocations.push({
       networkName: 'aws-cni',
       containerID: pod.containerId,
       ifName: 'eth0',
-      ipv4: address,
+      ...(isIpv6 ? { ipv6: address } : { ipv4: address }),
       allocationTimestamp: 1_700_000_000_000_000_000,
       metadata: { k8sPodNamespace: 'default', k8sPodName: name, interfacesCount: 1 },
     });

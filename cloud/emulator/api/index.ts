@@ -44,6 +44,8 @@ function running(cloud: Cloud, names: Names, close: () => Promise<void>): Runnin
     environment: {
       AWS_ENDPOINT_URL_EC2: endpoint,
       AWS_REGION: region,
+      // The name that boto3 and version 1 of the AWS CLI know.
+      AWS_DEFAULT_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       ...(metadataEndpoint !== undefined && { AWS_EC2_METADATA_SERVICE_ENDPOINT: metadataEndpoint }),

@@ -94,7 +94,8 @@ function announce({ json, fabric, behind }: UpCommand, cloud: Cloud, ready: Read
   const hints = [
     ...nodes,
     'Point any SDK or the AWS CLI at it:',
-    `  export AWS_ENDPOINT_URL_EC2=${endpoint} AWS_REGION=${region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test`,
+    `  export AWS_ENDPOINT_URL_EC2=${endpoint} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}`,
+    '  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test',
     ...(fabric !== undefined
       ? [
           `In a node: AWS_ENDPOINT_URL_EC2=http://${EC2_ENDPOINT_ADDRESS}:${NODE_EC2_PORT}; metadata at http://${METADATA_ADDRESS}`,

@@ -71,9 +71,14 @@ export async function bundleFiles(
   return [json('bundle.json', about), ...files];
 }
 
+/** The archive's bytes. */
+export function packBundle(files: readonly ArchivedFile[], takenAt: string): Promise<Buffer> {
+  return promisify(gzip)(writeTar(files, Math.floor(Date.parse(takenAt) / 1000)));
+}
+
 /** Whole or not at all, readable by its owner alone. Rejects with the file system's error. */
 export async function writeBundle(path: string, files: readonly ArchivedFile[], takenAt: string): Promise<number> {
-  const packed = await promisify(gzip)(writeTar(files, Math.floor(Date.parse(takenAt) / 1000)));
+  const packed = await packBundle(files, takenAt);
   const temporary = `${path}.${process.pid}.part`;
   try {
     await writeFile(temporary, packed, { mode: 0o600, flag: 'wx' });

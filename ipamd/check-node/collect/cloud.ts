@@ -1,4 +1,5 @@
 /** The cloud as this node sees it: instance metadata, and what the node's role may do, asked with DryRun, which changes nothing. */
+import { CredentialsUnavailable } from '#cloud/aws/credential-errors.ts';
 import { createEc2ClientSend } from '#cloud/aws/ec2-client.ts';
 import type { Ec2CallName, Ec2Input, Ec2Send } from '#cloud/aws/ec2-send.ts';
 import { createInstanceMetadata, metadataEndpoint } from '#cloud/aws/instance-metadata.ts';
@@ -31,8 +32,16 @@ export async function collectMetadata(environment: Environment): Promise<Known<M
 }
 
 /** Objects that EC2 must find before it judges who asks: this node's own, and one attachment that cannot be. */
-function questions({ interfaceId, instanceId, subnetId }: MetadataFact): readonly Question[] {
+function questions({ interfaceId, instanceId, subnetId }: MetadataFact, environment: Environment): readonly Question[] {
   const NetworkInterfaceId = interfaceId;
+  const ipv4 = [
+    ask('AssignPrivateIpAddresses', { NetworkInterfaceId, SecondaryPrivateIpAddressCount: 1 }),
+    ask('UnassignPrivateIpAddresses', { NetworkInterfaceId, PrivateIpAddresses: ['192.0.2.1'] }),
+  ];
+  const ipv6 = [
+    ask('AssignIpv6Addresses', { NetworkInterfaceId, Ipv6PrefixCount: 1 }),
+    ask('UnassignIpv6Addresses', { NetworkInterfaceId, Ipv6Addresses: ['2001:db8::1'] }),
+  ];
   return [
     ask('DescribeNetworkInterfaces', {}),
     ask('DescribeSubnets', {}),
@@ -42,8 +51,8 @@ function questions({ interfaceId, instanceId, subnetId }: MetadataFact): readonl
     ask('ModifyNetworkInterfaceAttribute', { NetworkInterfaceId, SourceDestCheck: { Value: true } }),
     ask('DetachNetworkInterface', { AttachmentId: 'eni-attach-00000000000000000' }),
     ask('DeleteNetworkInterface', { NetworkInterfaceId }),
-    ask('AssignPrivateIpAddresses', { NetworkInterfaceId, SecondaryPrivateIpAddressCount: 1 }),
-    ask('UnassignPrivateIpAddresses', { NetworkInterfaceId, PrivateIpAddresses: ['192.0.2.1'] }),
+    ...(environment['ENABLE_IPv4'] === 'false' ? [] : ipv4),
+    ...(environment['ENABLE_IPv6'] === 'true' ? ipv6 : []),
     ask('CreateTags', { Resources: [interfaceId], Tags: [{ Key: 'wellspring.dev/probe', Value: '' }] }),
   ];
 }
@@ -68,7 +77,7 @@ export async function collectPermissions(
   using send = createEc2ClientSend({ region: metadata.value.region, endpoint, version, environment });
   const signal = AbortSignal.timeout(LIMIT_MS);
   const facts = await Promise.all(
-    questions(metadata.value).map(async (question): Promise<PermissionFact> => {
+    questions(metadata.value, environment).map(async (question): Promise<PermissionFact> => {
       try {
         await question.send(send, signal);
         return { action: question.action, outcome: 'allowed', says: 'done' };
@@ -84,6 +93,7 @@ export async function collectPermissions(
 function judged(error: unknown): Pick<PermissionFact, 'outcome' | 'says'> {
   const says = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
   if (!(error instanceof CloudError)) return { outcome: 'unknown', says };
+  if (error.cause instanceof CredentialsUnavailable) return { outcome: 'no-credentials', says: error.cause.message };
   if (error.ec2Code === 'DryRunOperation') return { outcome: 'allowed', says: 'DryRunOperation' };
   return { outcome: error.code === 'denied' ? 'denied' : 'unknown', says };
 }

@@ -10,11 +10,15 @@ const VERSION_LIMIT_MS = 5000;
 export interface CniPlaces {
   readonly confDirectory: string;
   readonly binDirectory: string;
+  /** Whether all of the node's files are here; a container has some of them. */
+  readonly isWhole: boolean;
 }
 
-export async function collectCni({ confDirectory, binDirectory }: CniPlaces): Promise<CniFacts> {
+export async function collectCni({ confDirectory, binDirectory, isWhole }: CniPlaces): Promise<CniFacts> {
   const path = join(binDirectory, CNI_TYPE);
-  const binary = await fileFact(path);
+  // A directory of the node's has at least the plugin `loopback` in it; that of a mount which is not there has nothing.
+  const isMounted = isWhole || (await readdir(binDirectory).catch(() => [])).length > 0;
+  const binary = isMounted ? await fileFact(path) : { unknown: `${binDirectory} is not mounted here` };
   const isThere = 'value' in binary && binary.value !== null;
   return {
     confDirectory,

@@ -170,6 +170,8 @@ function cloud({ metadata, permissions }: NodeFacts): readonly Finding[] {
     );
     return found;
   }
+  const without = permissions.value.find(({ outcome }) => outcome === 'no-credentials');
+  if (without !== undefined) return [...found, credentials(without.says)];
   const denied = permissions.value.filter(({ outcome }) => outcome === 'denied');
   const silent = permissions.value.filter(
     ({ outcome, says }) => outcome === 'unknown' && /no answer|ENOTFOUND|ECONNREFUSED/.test(says),
@@ -203,6 +205,13 @@ function cloud({ metadata, permissions }: NodeFacts): readonly Finding[] {
       ),
     );
   return found;
+}
+
+/** All calls are signed with the same ones: it is told once. */
+function credentials(says: string): Finding {
+  const end = says.lastIndexOf('; ');
+  const [seen, advice] = end < 0 ? [says, says] : [says.slice(0, end), says.slice(end + 2)];
+  return finding('credentials', 'error', seen, advice, 'cloud-denied.md');
 }
 
 function kubelet(facts: NodeFacts): readonly Finding[] {

@@ -29,7 +29,7 @@ export function manyPods(bed: () => KubernetesBed): void {
   }, 1_200_000);
 }
 
-/** Each pod asks the one that is half the list away for its name, so that both ways between and within nodes are gone; who got another answer. */
+/** Each pod asks another one of the list for its name, on its own node or the other; who got another answer. */
 async function strangers(bed: KubernetesBed, namespace: string, pods: readonly Pod[]): Promise<readonly string[]> {
   const wrong: string[] = [];
   const work = pods.map((pod, index) => ({ pod, other: pods[(index + 37) % pods.length] ?? pod }));

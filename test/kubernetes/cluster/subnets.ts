@@ -4,13 +4,8 @@ import type { Cluster } from '#test/support/cluster.ts';
 /** Addresses of one interface here, its first included. */
 const MOST_AT_ONCE = 49;
 
-export interface FullSubnets extends Disposable {
-  /** Is undone as well. */
-  readonly add: (undo: () => void) => void;
-}
-
 /** Every address that is free now belongs to interfaces that nobody uses; they are gone when disposed of. */
-export function fillSubnets({ cloud: { region }, vpcId }: Cluster): FullSubnets {
+export function fillSubnets({ cloud: { region }, vpcId }: Cluster): Disposable {
   const stack = new DisposableStack();
   for (const { id } of region.subnets().filter((subnet) => subnet.vpcId === vpcId)) {
     for (let free = freeIn(id); free > 0; free = freeIn(id)) {
@@ -23,7 +18,7 @@ export function fillSubnets({ cloud: { region }, vpcId }: Cluster): FullSubnets 
       stack.defer(() => void region.execute('DeleteNetworkInterface', { NetworkInterfaceId }));
     }
   }
-  return { add: (undo) => stack.defer(undo), [Symbol.dispose]: () => stack.dispose() };
+  return stack;
 
   function freeIn(id: string): number {
     return region.subnets().find((subnet) => subnet.id === id)?.availableAddresses ?? 0;
