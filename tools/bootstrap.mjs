@@ -60,7 +60,7 @@ const COMMANDS = {
   demo: { packages: RUN, node: ['--no-warnings', 'tools/demo/main.ts'] },
   test: { packages: TEST, node: jest },
   'test:kubernetes': {
-    packages: [...TEST, ...KUBERNETES],
+    packages: [...TEST, ...KUBERNETES, { tool: 'prometheus', package: 'prometheus', need: false }],
     node: [...jest.slice(0, -1), 'test/kubernetes/jest.config.mjs'],
   },
   'test:localstack': {

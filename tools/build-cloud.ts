@@ -13,6 +13,12 @@ const ROOT = dirname(import.meta.dirname);
 const API = 'cloud/emulator/api';
 /** The two files that the declarations of the API are made of: they need nothing else. */
 const DECLARATIONS = ['index', 'contract'];
+/** What of docs/ comes with it, and under which name. */
+const PAGES: Readonly<Record<string, string>> = {
+  'emulator.md': 'README.md',
+  'behind.md': 'behind.md',
+  'fidelity.md': 'fidelity.md',
+};
 /** Disposable stacks came with it. */
 const OLDEST_NODE = 24;
 
@@ -47,7 +53,7 @@ export async function buildCloud(directory = join(ROOT, 'dist', 'wellspring-clou
     writeDeclarations(directory),
     writeManifest(directory),
     cp(join(ROOT, 'LICENSE'), join(directory, 'LICENSE')),
-    cp(join(ROOT, 'docs', 'emulator.md'), join(directory, 'README.md')),
+    ...Object.entries(PAGES).map(([page, name]) => writePage(page, join(directory, name))),
   ]);
   return { directory };
 }
@@ -82,6 +88,16 @@ function standingAlone(text: string): string {
   return text.replaceAll(/'\.\/(\w+)\.ts'/g, "'./$1.js'");
 }
 
+/** Links to what does not come with the package become plain text. */
+async function writePage(page: string, to: string): Promise<void> {
+  const text = await readFile(join(ROOT, 'docs', page), 'utf8');
+  const linked = text.replaceAll(/\[([^\]]*)\]\((?!https:)([^)#]+)[^)]*\)/g, (link, words: string, target: string) => {
+    const name = PAGES[target];
+    return name === undefined ? words : link.replace(target, name);
+  });
+  await writeFile(to, linked);
+}
+
 async function writeManifest(directory: string): Promise<void> {
   const { version, license } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as Record<string, string>;
   const manifest = {
@@ -95,7 +111,7 @@ async function writeManifest(directory: string): Promise<void> {
     types: './index.d.ts',
     engines: { node: `>=${OLDEST_NODE}` },
     os: ['linux', 'darwin'],
-    files: ['*.js', '*.d.ts'],
+    files: ['*.js', '*.d.ts', '*.md'],
   };
   await writeFile(join(directory, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }

@@ -17,6 +17,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   ipamd: 'ipamd/main.ts',
   wellspringctl: 'ipamd/ctl/main.ts',
   'wellspring-install': 'ipamd/install/main.ts',
+  'wellspring-subnets': 'ipamd/subnet-controller/main.ts',
 };
 /** Programs and threads that a program starts by the place of their source, which becomes the place of the built file. */
 const PLACE = /new URL\('([^']+\.ts)', import\.meta\.url\)/g;

@@ -16,6 +16,8 @@ interface Manifest {
   readonly values?: readonly string[];
   /** Which documents; all where absent. */
   readonly kinds?: readonly string[];
+  /** Only documents of which metadata.name ends so. */
+  readonly nameEnds?: string;
 }
 
 /** Everything that asks for a right. */
@@ -36,6 +38,12 @@ export const MANIFESTS: Readonly<Record<string, Manifest>> = {
       'Every right that ipamd may need, with all its settings: the chart grants those of the settings that are on.',
     values: WITH_ALL_RIGHTS,
     kinds: ['ClusterRole'],
+  },
+  'deploy/rbac/subnet-controller.yaml': {
+    about: 'Every right that the subnet controller has.',
+    values: ['subnetController.enabled=true'],
+    kinds: ['ClusterRole', 'Role'],
+    nameEnds: '-subnets',
   },
 };
 
@@ -69,7 +77,9 @@ export async function generatedManifests(helm: string): Promise<Readonly<Record<
       set: manifest.values ?? [],
     };
     const documents = documentsOf(await render(helm, rendering)).filter(
-      (document) => manifest.kinds === undefined || manifest.kinds.includes(kindOf(document)),
+      (document) =>
+        (manifest.kinds === undefined || manifest.kinds.includes(kindOf(document))) &&
+        nameOf(document).endsWith(manifest.nameEnds ?? ''),
     );
     files[path] = `${headOf(manifest)}${documents.join('---\n')}`;
   }
@@ -82,6 +92,10 @@ function documentsOf(text: string): readonly string[] {
     .split(/^---\n/m)
     .map((document) => document.replaceAll(/^# Source: .*\n|^ *app\.kubernetes\.io\/managed-by: .*\n/gm, ''))
     .filter((document) => kindOf(document) !== '');
+}
+
+function nameOf(document: string): string {
+  return /^  name: (\S+)/m.exec(document)?.[1] ?? '';
 }
 
 function kindOf(document: string): string {

@@ -1,4 +1,5 @@
 /** What a test or a lane needs of the machine. */
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
 const NEEDS = {
@@ -6,6 +7,8 @@ const NEEDS = {
   ip: () => onPath('ip'),
   nft: () => onPath('nft'),
   iptables: () => onPath('iptables') && onPath('iptables-restore'),
+  // Not every kernel has its tables any more.
+  'iptables-legacy': () => spawnSync('unshare', ['--net', 'iptables-legacy', '-t', 'nat', '-S']).status === 0,
   ipvsadm: () => onPath('ipvsadm'),
   ipset: () => onPath('ipset'),
   ping: () => onPath('ping'),
@@ -22,6 +25,8 @@ const NEEDS = {
   'qemu-system-x86_64': () => onPath('qemu-system-x86_64'),
   cpio: () => onPath('cpio'),
   depmod: () => onPath('depmod'),
+  promtool: () => onPath('promtool'),
+  prometheus: () => onPath('prometheus'),
   'apt-get': () => onPath('apt-get'),
 } as const;
 

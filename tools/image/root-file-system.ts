@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   ipamd: 'ipamd.cjs',
   wellspringctl: 'wellspringctl.cjs',
   'wellspring-install': 'wellspring-install.cjs',
+  'wellspring-subnets': 'wellspring-subnets.cjs',
 };
 const DIRECTORIES = ['etc', 'host', 'opt', 'proc', 'run', 'sys', 'usr', 'usr/bin', 'var', 'var/lib', 'var/log'];
 const FILES: Readonly<Record<string, string>> = {

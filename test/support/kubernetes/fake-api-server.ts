@@ -14,9 +14,10 @@ const KINDS: Readonly<Record<string, string>> = {
   events: 'Event',
   eniconfigs: 'ENIConfig',
   cninodes: 'CNINode',
+  leases: 'Lease',
 };
 const PATH =
-  /^(?<base>\/api\/v1|\/apis\/(crd\.k8s\.amazonaws\.com|vpcresources\.k8s\.aws)\/v1alpha1)(\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[a-z]+)(\/(?<name>[^/]+))?(?<status>\/status)?$/;
+  /^(?<base>\/api\/v1|\/apis\/(crd\.k8s\.amazonaws\.com|vpcresources\.k8s\.aws)\/v1alpha1|\/apis\/coordination\.k8s\.io\/v1)(\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[a-z]+)(\/(?<name>[^/]+))?(?<status>\/status)?$/;
 
 /** An address, or a socket that listens already. */
 type ListenAt = { readonly host: string; readonly port: number } | { readonly fd: number };
