@@ -11,10 +11,11 @@ export default {
   transform: {},
   extensionsToTreatAsEsm: ['.ts'],
   testMatch: ['**/*.test.ts'],
-  // Lanes of their own: npm run test:kubernetes, test:vm, test:localstack.
+  // Lanes of their own: npm run test:long, test:kubernetes, test:vm, test:localstack.
   testPathIgnorePatterns: [
     '/node_modules/',
     '/dist/',
+    '<rootDir>/test/long/',
     '<rootDir>/test/kubernetes/',
     '<rootDir>/test/vm/',
     '<rootDir>/test/localstack/suite/',
@@ -25,6 +26,6 @@ export default {
   // Longer than any wait inside of a test (test/support/until.ts), which says what it waited for.
   testTimeout: 300_000,
   // Tests wait for links, deadlines and processes more than they work.
-  maxWorkers: 3 * availableParallelism(),
+  maxWorkers: 2 * availableParallelism(),
   reporters: ['default', '<rootDir>/tools/closing-line-reporter.mjs'],
 };

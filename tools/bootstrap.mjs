@@ -59,6 +59,7 @@ const jest = [
 const COMMANDS = {
   demo: { packages: RUN, node: ['--no-warnings', 'tools/demo/main.ts'] },
   test: { packages: TEST, node: jest },
+  'test:long': { packages: TEST, node: [...jest.slice(0, -1), 'test/long/jest.config.mjs'] },
   'test:kubernetes': {
     packages: [...TEST, ...KUBERNETES, { tool: 'prometheus', package: 'prometheus', need: false }],
     node: [...jest.slice(0, -1), 'test/kubernetes/jest.config.mjs'],

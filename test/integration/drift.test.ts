@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { DriftAnswer } from '#ipamd/observe/drift.ts';
+import { converged } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
 import { kernelState } from '#test/support/kernel-state.ts';
@@ -32,13 +33,7 @@ describeWith(['root', 'ip', 'nft'], 'drift repair by the daemon', () => {
     for (const name of ['d1', 'd2']) expect((await node.cni('ADD', await node.createSandbox(name))).ok).toBe(true);
     await until('the first comparison', 5000, async () => (await drift()).comparisons > 0);
     // No ENI comes up while states are compared.
-    await until('nothing is done or planned', 20_000, async () => {
-      const plan = await node.introspect<{
-        readonly actions: readonly unknown[];
-        readonly inFlight: readonly unknown[];
-      }>('/v1/plan');
-      return plan.actions.length === 0 && plan.inFlight.length === 0;
-    });
+    await converged(cluster, node);
     const whole = await kernelState(node.netns);
     await inNode('nft', 'flush', 'ruleset');
     await inNode('ip', 'rule', 'flush', 'protocol', '87');

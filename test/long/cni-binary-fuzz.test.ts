@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { parseRequest } from '#cni/protocol/envelope.ts';
 import { FrameDecoder, encodeFrame } from '#cni/protocol/frame.ts';
 import { PROTOCOL_VERSION } from '#cni/protocol/messages.ts';
-import { execute, listen, makeBench } from './cni-binary-subject.ts';
-import type { Bench, Environment } from './cni-binary-subject.ts';
+import { execute, listen, makeBench } from '#test/integration/cni-binary-subject.ts';
+import type { Bench, Environment } from '#test/integration/cni-binary-subject.ts';
 
 let bench: Bench;
 let server: AsyncDisposable;

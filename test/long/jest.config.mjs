@@ -1,0 +1,11 @@
+import { availableParallelism } from 'node:os';
+import base from '../../jest.config.mjs';
+
+// npm run test:long: the tests of this folder, which wait for minutes more than they work.
+export default {
+  ...base,
+  rootDir: '../..',
+  testMatch: ['<rootDir>/test/long/**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '/dist/'],
+  maxWorkers: 3 * availableParallelism(),
+};
