@@ -5,16 +5,18 @@ import { createEc2Provider } from '#cloud/aws/ec2-provider.ts';
 import type { Subject } from '#test/conformance/cloud-provider/subject.ts';
 import { ec2Place, removeRun } from './ec2-place.ts';
 import { laneSettings } from './lane.ts';
+import { Settling } from './settling.ts';
 
 export interface Ec2Subject extends Subject {
-  readonly client: EC2Client;
+  readonly send: EC2Client['send'];
 }
 
 let worlds = 0;
 
 /** What is made through it is gone when it is disposed of. */
 export async function makeSubject(): Promise<Ec2Subject> {
-  const { run, realSubnet } = laneSettings();
+  const { run, realSubnet, settleMs } = laneSettings();
+  const settling = new Settling(settleMs);
   worlds += 1;
   const client = new EC2Client({ maxAttempts: realSubnet === undefined ? 1 : 10 });
   const region = await client.config.region();
@@ -26,7 +28,12 @@ export async function makeSubject(): Promise<Ec2Subject> {
     send[Symbol.dispose]();
     client.destroy();
   };
-  return { client, provider: createEc2Provider(send), place, [Symbol.asyncDispose]: dispose };
+  return {
+    send: settling.send(client),
+    provider: settling.provider(createEc2Provider(send)),
+    place: settling.place(place),
+    [Symbol.asyncDispose]: dispose,
+  };
 }
 
 async function zoneOf(client: EC2Client, region: string, realSubnet: string | undefined): Promise<string> {

@@ -80,7 +80,12 @@ function startJest(line: CommandLine, run: string, directory: string, subject: S
   const options = ['--config', 'test/localstack/jest.config.mjs', '--runInBand', ...results];
   const only = line.realSubnet === undefined ? line.paths : ['suite/conformance', 'suite/wire'];
   const log = openSync(join(directory, 'jest.log'), 'a');
-  const lane = laneEnvironment({ run, realSubnet: line.realSubnet, behind: subject.behind });
+  const lane = laneEnvironment({
+    run,
+    realSubnet: line.realSubnet,
+    settleMs: line.settleMs,
+    behind: subject.behind,
+  });
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...jest, ...options, ...only], {
     cwd: ROOT,
     env: { ...process.env, ...subject.environment, ...lane, TMPDIR: directory },

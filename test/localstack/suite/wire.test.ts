@@ -30,7 +30,7 @@ describe('EC2 at the endpoint', () => {
     const subnetId = await world.subnet(24);
     for (let made = 0; made < 6; made += 1) await interfaceIn(subnetId);
     const input = { Filters: [{ Name: 'subnet-id', Values: [subnetId] }], MaxResults: 5 };
-    const page = await subject.client.send(new Ec2.DescribeNetworkInterfacesCommand(input));
+    const page = await subject.send(new Ec2.DescribeNetworkInterfacesCommand(input));
     expect(page.NetworkInterfaces).toHaveLength(5);
     expect(page.NextToken).toBeTruthy();
   });
@@ -44,7 +44,7 @@ describe('EC2 at the endpoint', () => {
       NetworkInterfaceId,
       SecondaryPrivateIpAddressCount: 6,
     });
-    await Promise.all(ids.map((id) => subject.client.send(new Ec2.AssignPrivateIpAddressesCommand(assign(id)))));
+    await Promise.all(ids.map((id) => subject.send(new Ec2.AssignPrivateIpAddressesCommand(assign(id)))));
     const found = await world.provider.describeNetworkInterfaces({ ids: ids.map(given) }, { cause: 'conformance' });
     const addresses = found.flatMap((each) => [each.primaryAddress, ...each.secondaryAddresses]);
     expect(new Set(addresses).size).toBe(56);
@@ -59,7 +59,7 @@ describe('EC2 at the endpoint', () => {
   it('a subnet with an interface in it stays', async () => {
     const SubnetId = await world.subnet(24);
     await interfaceIn(SubnetId);
-    const deleted = subject.client.send(new Ec2.DeleteSubnetCommand({ SubnetId }));
+    const deleted = subject.send(new Ec2.DeleteSubnetCommand({ SubnetId }));
     await expect(deleted).rejects.toMatchObject({ name: 'DependencyViolation' });
   });
 });
