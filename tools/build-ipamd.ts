@@ -23,7 +23,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 const PLACE = /new URL\('([^']+\.ts)', import\.meta\.url\)/g;
 const ROOMS = ['ipamd', 'cloud/aws'];
 /** Where a name says nothing by itself. */
-const NAMES: Readonly<Record<string, string>> = { 'cloud/aws/agent/main.ts': 'ec2-agent' };
+const NAMES: Readonly<Record<string, string>> = {
+  'cloud/aws/agent/main.ts': 'ec2-agent',
+  'ipamd/report/render.ts': 'report-renderer',
+};
 /** Has a native part, which it finds beside itself. */
 const NATIVE = 'koffi';
 

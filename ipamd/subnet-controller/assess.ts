@@ -1,6 +1,7 @@
 /** What is said of each subnet after a look: its map, repairs and forecasts. Pure. */
 import { parseCidr } from '#warm-pool/address.ts';
 import { type Exhaustion, timeToExhaustion } from '#warm-pool/forecast/exhaustion.ts';
+import { blockUse } from '#warm-pool/forecast/block-use.ts';
 import { type Repair, repairs } from '#warm-pool/forecast/repair.ts';
 import { subnetMap, type SubnetMap } from '#warm-pool/forecast/subnet-map.ts';
 import { randomOf } from '#warm-pool/simulator/random.ts';
@@ -20,6 +21,8 @@ export interface SubnetState extends Pick<SubnetMap, 'fragmentation' | 'clusters
   readonly addresses: SubnetMap['addresses'] & { readonly exhaustion: Exhaustion };
   /** /28 blocks; `total` 0: the subnet has room for none, and nothing is forecast. */
   readonly blocks: SubnetMap['blocks'] & { readonly exhaustion: Exhaustion };
+  /** A character for each /28 block (`blockUse`): for a picture. */
+  readonly blockUse: string;
   readonly repairs: readonly Repair[];
   /** For a chart: at most 200 rows, the highest of each span. */
   readonly history: readonly Row[];
@@ -66,6 +69,7 @@ export function assess(
     addresses: { ...addresses, exhaustion: forecast(1, addresses.total) },
     blocks: { ...blocks, exhaustion: blocks.total === 0 ? NO_BLOCKS : forecast(2, blocks.total) },
     ...rest,
+    blockUse: blockUse({ cidr, holders: look.holders }),
     repairs: repairs({ cidr, holders: look.holders }),
     history: charted(rows, now),
   };

@@ -1,9 +1,10 @@
 /** The subnet controller: looks while it leads, serves what it knows, and tells who must know. */
 import { systemClock } from '#cloud/decorate/clock.ts';
-import { HttpEndpoint, json, type Routes, text } from '../observe/http.ts';
+import { HttpEndpoint, json, type Page, type Routes, text } from '../observe/http.ts';
 import type { Log } from '../observe/log.ts';
 import type { ClusterSource } from '../kubernetes/source.ts';
 import { openCloud } from './cloud.ts';
+import { subnetsPage } from '../report/subnets-page.ts';
 import { cloudWatchLines } from './cloudwatch.ts';
 import { ControllerCluster } from './cluster.ts';
 import { createSubnetMetrics } from './metrics.ts';
@@ -78,7 +79,14 @@ export async function runController(
 }
 
 function routes(watch: SubnetWatch, metrics: ReturnType<typeof createSubnetMetrics>): Routes {
+  const map = (query: URLSearchParams): Page => ({
+    status: 200,
+    contentType: 'text/html; charset=utf-8',
+    body: subnetsPage(watch.answer, query.get('refresh') !== 'off'),
+  });
   return {
+    '/': map,
+    '/map': map,
     '/metrics': async () => ({
       status: 200,
       contentType: metrics.registry.contentType,

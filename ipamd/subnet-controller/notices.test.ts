@@ -14,6 +14,7 @@ const within = (hours: number | undefined): Exhaustion => ({
   season: 'none',
   growthPerDay: 1,
   bucketMs: HOUR,
+  band: [],
 });
 const subnet = (addresses: Exhaustion, blocks: Exhaustion = within(undefined)): SubnetState => ({
   id: 'subnet-1',
@@ -24,6 +25,7 @@ const subnet = (addresses: Exhaustion, blocks: Exhaustion = within(undefined)): 
   addresses: { total: 251, free: 20, exhaustion: addresses },
   blocks: { total: 14, free: 2, exhaustion: blocks },
   fragmentation: 0,
+  blockUse: '',
   clusters: {},
   nodes: {},
   repairs: [{ node: 'i-1', interfaceIds: ['eni-1'], addresses: 2, blocks: 2 }],

@@ -26,7 +26,7 @@ export const HELP = `wellspring-subnets [options]: watches subnets and forecasts
   --vpc ID           only subnets of this VPC; may be repeated
   --interval SECONDS between two looks (default 60, at least 1)
   --history FILE     where it is remembered what was seen (default: nowhere)
-  --bind ADDR:PORT   of /metrics, /healthz, /readyz and /v1/subnets (default :61681)
+  --bind ADDR:PORT   of the subnet map (/), /metrics, /healthz, /readyz and /v1/subnets (default :61681)
   --lease NAME       lead by this Lease of the API server, in the namespace of the pod (default: lead at once)
   --cloudwatch       a line of CloudWatch's embedded metric format on standard output after each look, for each cluster and subnet
   --log-level LEVEL  debug, info, warn, error (default info); the log is on standard error

@@ -28,6 +28,7 @@ const NEEDS = {
   promtool: () => onPath('promtool'),
   prometheus: () => onPath('prometheus'),
   'apt-get': () => onPath('apt-get'),
+  chromium: () => onPath('chromium'),
 } as const;
 
 export type Need = keyof typeof NEEDS;

@@ -5,6 +5,7 @@
 import type { Random } from '../simulator/random.ts';
 import { chooseDesign } from './design.ts';
 import { regularSeries, type Sample } from './history.ts';
+import { type BandRow, levelBand } from './band.ts';
 import { firstPassages } from './paths.ts';
 import type { Season } from './season.ts';
 
@@ -29,6 +30,8 @@ export interface Forecast {
   /** How much more is in use each day, season left out. */
   readonly growthPerDay: number;
   readonly bucketMs: number;
+  /** How much is in use, for a picture; a future that has reached the capacity stays there. At most 60 rows. */
+  readonly band: readonly BandRow[];
 }
 
 export interface ExhaustionOptions {
@@ -68,7 +71,9 @@ export function timeToExhaustion(options: ExhaustionOptions): Exhaustion {
   const chosen = chooseDesign(series);
   if (chosen === undefined) return { kind: 'not-enough-history', missing: 'the looks are too few for a trend' };
   const horizon = Math.max(1, Math.min(values.length, Math.floor(LONGEST_HORIZON / bucketMs)));
-  const passages = firstPassages({ series, ...chosen, capacity, horizon, paths, random });
+  const band = levelBand({ horizon, paths, capacity, bucketMs });
+  const { observe } = band;
+  const passages = firstPassages({ series, ...chosen, capacity, horizon, paths, random, observe });
   const at = (share: number) => finite(passages[Math.min(passages.length - 1, Math.floor(share * passages.length))]);
   const shareWithin = (ms: number) => passages.filter((each) => each * bucketMs <= ms).length / passages.length;
   const ms = (buckets: number | undefined) => (buckets === undefined ? undefined : Math.round(buckets * bucketMs));
@@ -82,6 +87,7 @@ export function timeToExhaustion(options: ExhaustionOptions): Exhaustion {
     season: chosen.design.season,
     growthPerDay: growth(chosen.fits.fits, values.length * bucketMs),
     bucketMs,
+    band: band.rows(),
   };
 }
 

@@ -14,6 +14,8 @@ export interface PathOptions {
   readonly horizon: number;
   readonly paths: number;
   readonly random: Random;
+  /** Is told how much is in use at the end of bucket `h` of a future; no more after it has reached the capacity. */
+  readonly observe?: (path: number, h: number, used: number) => void;
 }
 
 /** For each future the number of buckets, with a fraction, until `capacity` is reached; Infinity beyond the horizon. Sorted. */
@@ -29,7 +31,7 @@ export function firstPassages(options: PathOptions): Float64Array {
     const surprises = spread(fitted, design.columns.length);
     for (; passages.length < Math.round(owed);) {
       base.fill(0);
-      passages.push(passage(options, fitted, { ahead, base, surprises }));
+      passages.push(passage(options, fitted, { ahead, base, surprises, path: passages.length }));
     }
   }
   return Float64Array.from(passages).toSorted();
@@ -45,10 +47,11 @@ interface Scratch {
   readonly ahead: readonly Float64Array[];
   readonly base: Float64Array;
   readonly surprises: Float64Array;
+  readonly path: number;
 }
 
-function passage(options: PathOptions, fitted: Fitted, { ahead, base, surprises }: Scratch): number {
-  const { capacity, horizon, random } = options;
+function passage(options: PathOptions, fitted: Fitted, { ahead, base, surprises, path }: Scratch): number {
+  const { capacity, horizon, random, observe } = options;
   const { memory, lastOfSeries, lastOfColumns } = fitted;
   const { coefficients, scale } = drawn(fitted, random);
   for (const [index, column] of ahead.entries()) addTimes(base, column, coefficients[index] as number);
@@ -68,7 +71,9 @@ function passage(options: PathOptions, fitted: Fitted, { ahead, base, surprises 
     const surprise = (surprises[from % surprises.length] as number) * scale;
     from += 1;
     left -= 1;
-    if ((base[h] as number) + m + surprise >= capacity) return h + random();
+    const used = (base[h] as number) + m + surprise;
+    if (used >= capacity) return h + random();
+    observe?.(path, h, used);
     m = memory.keeps * m + memory.takes * surprise;
   }
   return Number.POSITIVE_INFINITY;

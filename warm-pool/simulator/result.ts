@@ -23,6 +23,14 @@ export interface CallCount {
   readonly throttled: number;
   /** What was sent, as a part of what the account may send in the long run; above 1 it was throttled all along. */
   readonly budgetShare: number;
+  /** What the account may send in the long run, per second. */
+  readonly budgetPerSecond: number;
+}
+
+/** Delays from more than the bound before it (the first: from 0) up to `atMostMs`; null: without end. */
+export interface DelayBucket {
+  readonly atMostMs: number | null;
+  readonly pods: number;
 }
 
 export interface SimulationResult {
@@ -32,6 +40,8 @@ export interface SimulationResult {
   /** Pods that had to wait for their address, and how long, in ms; quantiles over those pods. */
   readonly delayed: number;
   readonly delayMs: Quantiles;
+  /** How those delays are distributed. */
+  readonly delayBuckets: readonly DelayBucket[];
   /** Pods that ended without ever having had an address, by the last reason. */
   readonly failed: number;
   readonly failedByReason: Readonly<Record<string, number>>;
@@ -81,6 +91,7 @@ export function resultOf(outcome: RunOutcome): SimulationResult {
     podsServed: measures.served,
     delayed: measures.delays.length,
     delayMs: quantiles(measures.delays),
+    delayBuckets: bucketed(measures.delays),
     failed: total(measures.neverServed),
     failedByReason: sorted(measures.neverServed),
     failedAdds: total(measures.failedAdds),
@@ -109,10 +120,26 @@ export function resultOf(outcome: RunOutcome): SimulationResult {
 function callsByAction(cluster: Cluster, measures: Measures, now: number): SimulationResult['callsByAction'] {
   const rows = CLOUD_CALLS.flatMap((call): [CloudCall, CallCount][] => {
     const { calls, throttled } = measures.calls.get(call) ?? { calls: 0, throttled: 0 };
-    const allowed = (cluster.pace.account[call].perSecond * Math.max(1, now)) / 1000;
-    return calls === 0 ? [] : [[call, { calls, throttled, budgetShare: rounded(calls / allowed) }]];
+    const { perSecond } = cluster.pace.account[call];
+    const allowed = (perSecond * Math.max(1, now)) / 1000;
+    return calls === 0
+      ? []
+      : [[call, { calls, throttled, budgetShare: rounded(calls / allowed), budgetPerSecond: rounded(perSecond) }]];
   });
   return Object.fromEntries(rows);
+}
+
+/** Upper bounds, in ms: kubelet repeats after 10 to 15 s and gives up on an ADD after 30 s. */
+const DELAY_BOUNDS = [100, 300, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 300_000] as const;
+
+function bucketed(delays: readonly number[]): readonly DelayBucket[] {
+  const counts = Array.from({ length: DELAY_BOUNDS.length + 1 }, () => 0);
+  for (const delay of delays) {
+    const found = DELAY_BOUNDS.findIndex((bound) => delay <= bound);
+    const at = found < 0 ? DELAY_BOUNDS.length : found;
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+  return counts.map((pods, index) => ({ atMostMs: DELAY_BOUNDS[index] ?? null, pods }));
 }
 
 function quantiles(values: readonly number[]): Quantiles {

@@ -10,6 +10,7 @@ import { type ControllerOptions, OptionError, parseOptions } from '../../subnet-
 import { type SubnetsAnswer, SubnetWatch } from '../../subnet-controller/subnet-watch.ts';
 import type { Command } from '../commands.ts';
 import { Failure, usage } from '../failure.ts';
+import { checkReportPath, HTML_OPTION, writeReport } from '../html-report.ts';
 import { plain } from '../output.ts';
 import type { WorkContext, Worked } from '../work.ts';
 import { isSoon, showForecast } from './show.ts';
@@ -17,7 +18,8 @@ import { sparkline } from './sparkline.ts';
 
 export const FORECAST_COMMAND: Command = {
   name: 'forecast',
-  synopsis: '[--endpoint URL] [--region NAME] [--subnet ID]... [--vpc ID]... [--history FILE] [--watch] | --from URL',
+  synopsis:
+    '[--endpoint URL] [--region NAME] [--subnet ID]... [--vpc ID]... [--history FILE] [--watch] [--html FILE] | --from URL',
   summary: 'when subnets run dry, who holds them, and which repair gives back most',
   help: [
     'Looks at subnets and their network interfaces in EC2; needs no daemon. How long they last is told from a history: that of',
@@ -25,6 +27,7 @@ export const FORECAST_COMMAND: Command = {
     '--watch             looks every --interval SECONDS (default 60) until Ctrl-C, and then prints the last answer',
     '--from URL          asks a running subnet controller instead, for example http://127.0.0.1:61681',
     '--endpoint URL      of EC2; --region NAME is that of AWS_REGION where it is not given',
+    '--html FILE         writes a report beside what is printed: one file, charts and tables, no network',
     'Exit status 3: a subnet has no free address, or is more likely than not to have none within a day.',
   ].join('\n'),
   work: forecast,
@@ -35,29 +38,37 @@ export const FORECAST_COMMAND: Command = {
 const ASK_MS = 10_000;
 
 async function forecast(argv: readonly string[], { environment }: WorkContext): Promise<Worked> {
-  const { from, watch, rest } = ownOptions(argv);
+  const { from, watch, html, rest } = ownOptions(argv);
+  await checkReportPath(html);
   const answer = from === '' ? await looked(optionsOf(rest, environment), environment, watch) : await asked(from, rest);
+  const written = await writeReport(html, ({ forecastReport }) => forecastReport(answer));
   return {
     answer,
-    show: (paint) => showForecast(answer, sparkline, paint),
+    show: (paint) => `${showForecast(answer, sparkline, paint)}${written}`,
     exitCode: answer.subnets.some(({ addresses }) => isSoon(addresses.exhaustion)) ? 3 : 0,
   };
 }
 
-/** `--from` and `--watch`; the others are those of the controller. */
+/** `--from`, `--watch` and `--html`; the others are those of the controller. */
 function ownOptions(argv: readonly string[]): {
   readonly from: string;
   readonly watch: boolean;
+  readonly html: string | undefined;
   readonly rest: readonly string[];
 } {
-  const own = (word: string) => word === '--watch' || word.startsWith('--from=');
-  const at = argv.indexOf('--from');
-  const pair = at < 0 ? [] : argv.slice(at, at + 2);
-  const rest = argv.filter((word, index) => !own(word) && (at < 0 || index < at || index > at + 1));
+  const mine: string[] = [];
+  const rest: string[] = [];
+  for (let at = 0; at < argv.length; at += 1) {
+    const word = argv[at] ?? '';
+    if (word === '--from' || word === '--html') {
+      mine.push(...argv.slice(at, at + 2));
+      at += 1;
+    } else (/^--(watch$|from=|html=)/.test(word) ? mine : rest).push(word);
+  }
   try {
-    const mine = [...argv.filter(own), ...pair];
-    const { values } = parseArgs({ args: mine, options: { from: { type: 'string' }, watch: { type: 'boolean' } } });
-    return { from: values.from ?? '', watch: values.watch === true, rest };
+    const options = { from: { type: 'string' }, watch: { type: 'boolean' }, ...HTML_OPTION } as const;
+    const { values } = parseArgs({ args: mine, options });
+    return { from: values.from ?? '', watch: values.watch === true, html: values.html, rest };
   } catch (error) {
     throw wrong((error as Error).message.split(/[.\n]/)[0] ?? '');
   }

@@ -2,6 +2,7 @@
 import { gridOf } from '#warm-pool/recommend/grid.ts';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
 import { type FailureText, usage } from '../failure.ts';
+import { checkReportPath, writeReport } from '../html-report.ts';
 import { interruptible } from '../interrupt.ts';
 import { progressBar } from '../simulate/progress.ts';
 import { type Input, readInput } from '../simulate/read-input.ts';
@@ -29,6 +30,7 @@ export async function recommend(argv: readonly string[]): Promise<Worked> {
 }
 
 async function recommendOne(options: RecommendOptions): Promise<Worked> {
+  await checkReportPath(options.html);
   const input = await readInput(options);
   const subject = writtenOut(input, options.settings);
   const groups = groupsIn(subject, options);
@@ -40,7 +42,8 @@ async function recommendOne(options: RecommendOptions): Promise<Worked> {
     const { objective, seeds } = options;
     return answerOf(finding, { objective, workload: input.name, seeds, runs: runs.count }, subject);
   });
-  return { answer, show: () => showRecommendation(answer), exitCode: 0 };
+  const written = await writeReport(options.html, ({ recommendReport }) => recommendReport(answer));
+  return { answer, show: () => `${showRecommendation(answer)}${written}`, exitCode: 0 };
 }
 
 async function compareAll(options: RecommendOptions): Promise<Worked> {
@@ -54,7 +57,8 @@ async function compareAll(options: RecommendOptions): Promise<Worked> {
 }
 
 async function inputsOf(options: RecommendOptions): Promise<readonly Input[]> {
-  const { preset, cluster, workload, settings, group, instanceTypes } = options;
+  const { preset, cluster, workload, settings, group, instanceTypes, html } = options;
+  if (html !== undefined) throw usage('--compare writes no report', '--html is of one recommendation.');
   if (Object.keys(settings).length > 0 || group !== '' || instanceTypes.length > 0)
     throw usage('--compare takes no --set, --group or --instance-types', 'both sides run on the cluster as it is.');
   if (preset !== '' || cluster !== '' || workload !== '') return [await readInput(options)];

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { instanceTypeRecords } from '#cloud/instance-types.ts';
 import { OBJECTIVES, type Objective } from '#warm-pool/recommend/objective.ts';
 import { usage } from '../failure.ts';
+import { HTML_OPTION } from '../html-report.ts';
 import { misunderstood, SUBJECT_OPTIONS, type SubjectOptions, subjectOf } from '../simulate/options.ts';
 
 export interface RecommendOptions extends SubjectOptions {
@@ -15,6 +16,8 @@ export interface RecommendOptions extends SubjectOptions {
   /** `seed` and those after it. */
   readonly seeds: readonly number[];
   readonly compares: boolean;
+  /** Where the report goes; undefined: none is wanted. */
+  readonly html: string | undefined;
 }
 
 const MOST_RUNS = 80;
@@ -32,6 +35,7 @@ export function optionsOf(argv: readonly string[]): RecommendOptions {
     most: numberOf('runs', values.runs ?? `${MOST_RUNS}`, 10_000),
     seeds: Array.from({ length: numberOf('seeds', values.seeds ?? `${SEEDS}`, 100) }, (_, n) => subject.seed + n),
     compares: values.compare === true,
+    html: values.html,
   };
 }
 
@@ -41,6 +45,7 @@ function parsed(argv: readonly string[]) {
       args: [...argv],
       options: {
         ...SUBJECT_OPTIONS,
+        ...HTML_OPTION,
         objective: { type: 'string' },
         'instance-types': { type: 'string' },
         group: { type: 'string' },

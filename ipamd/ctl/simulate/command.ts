@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
 import type { SimulationResult } from '#warm-pool/simulator/result.ts';
 import { type FailureText, usage } from '../failure.ts';
+import { checkReportPath, HTML_OPTION, writeReport } from '../html-report.ts';
 import { interruptible } from '../interrupt.ts';
 import { misunderstood, SUBJECT_OPTIONS, type SubjectOptions, subjectOf } from './options.ts';
 import { POLICIES, type PolicyName } from './policies.ts';
@@ -25,20 +26,25 @@ export interface SimulateAnswer extends SimulationResult {
 /** The whole command, from its arguments to what it prints. Throws Failure. */
 export async function simulate(argv: readonly string[]): Promise<string> {
   const options = optionsOf(argv);
+  if (options.listPresets && options.html !== undefined)
+    throw usage('--list-presets writes no report', '--html is of one simulation.');
   if (options.listPresets) return options.asJson ? document(PRESETS) : showPresets(PRESETS);
+  await checkReportPath(options.html);
   const input = await readInput(options);
   const parts = options.policies.map(() => 0);
   const answer = await interruptible(
     (signal) => run(input, options, parts, signal),
     () => interruptedAt(Math.min(...parts)),
   );
-  return options.asJson ? document(answer) : showComparison(answer);
+  const written = await writeReport(options.html, ({ simulateReport }) => simulateReport(answer));
+  return options.asJson ? document(answer) : `${showComparison(answer)}${written}`;
 }
 
 interface Options extends SubjectOptions {
   readonly policies: readonly PolicyName[];
   readonly asJson: boolean;
   readonly listPresets: boolean;
+  readonly html: string | undefined;
 }
 
 /** `parts` is written to: how much of each policy's run is done. */
@@ -96,6 +102,7 @@ function optionsOf(argv: readonly string[]): Options {
     policies: policies.filter(isPolicy),
     asJson: values.json === true || values.output === 'json',
     listPresets: values['list-presets'] === true,
+    html: values.html,
   };
 }
 
@@ -105,6 +112,7 @@ function parsed(argv: readonly string[]) {
       args: [...argv],
       options: {
         ...SUBJECT_OPTIONS,
+        ...HTML_OPTION,
         policy: { type: 'string' },
         'list-presets': { type: 'boolean' },
         json: { type: 'boolean' },

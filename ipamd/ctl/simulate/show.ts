@@ -3,6 +3,7 @@ import type { Preset } from '#warm-pool/simulator/description.ts';
 import type { SimulationResult } from '#warm-pool/simulator/result.ts';
 import { aligned, table } from '../table.ts';
 import type { SimulateAnswer } from './command.ts';
+import { overTime } from './over-time.ts';
 
 type Figure = readonly [name: string, of: (result: SimulationResult) => string];
 
@@ -36,6 +37,7 @@ export function showComparison(answer: SimulateAnswer): string {
   const head = `${answer.workload}: ${count(answer.nodes)} nodes, ${answer.hours} h, ${count(answer.podEvents)} pod events, seed ${answer.seed}`;
   const figures = FIGURES.map(([name, of]) => [name, ...results.map(([, result]) => of(result))]);
   const parts = [`${head}\n`, aligned([['', ...results.map(([name]) => name)], ...figures])];
+  parts.push(`Over time, the highest of each span\n${overTime(results)}`);
   for (const [name, result] of results) {
     const title = results.length > 1 ? ` (${name})` : '';
     parts.push(`Calls and their part of what the account may send${title}\n${callRows(result)}`);
