@@ -23,8 +23,11 @@ describeWith(CLUSTER_NEEDS, 'the chart’s DaemonSet', () => {
     await startDns(bed);
   }, BUILD_MS);
   afterAll(async () => {
-    await bed?.[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true, force: true });
+    try {
+      await bed?.[Symbol.asyncDispose]();
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }, 300_000);
 
   fromTheChart(() => bed);

@@ -17,6 +17,7 @@ export const KINDS = { ipv4: ['10.0.100.21'], dual: ['10.0.100.22', '2001:db8:0:
 export type Kind = keyof typeof KINDS;
 
 const NODE = 'wbk-node';
+const SINK = 'wbk-sink';
 const NODE_ADDRESSES = { ipv4: PRIMARY.address, ipv6: undefined };
 /** linux/errno.h: the answer to a name that is free. */
 const ENODEV = 19;
@@ -39,9 +40,9 @@ export class KernelWorkBed implements AsyncDisposable {
   static async create(): Promise<KernelWorkBed> {
     await batch([
       `netns add ${NODE}`,
-      'netns add wbk-sink',
-      `link add eth0 netns ${NODE} address ${PRIMARY.mac} type veth peer name wbk0 netns wbk-sink`,
-      `link add eth1 netns ${NODE} address ${SECONDARY.mac} type veth peer name wbk1 netns wbk-sink`,
+      `netns add ${SINK}`,
+      `link add eth0 netns ${NODE} address ${PRIMARY.mac} type veth peer name wbk0 netns ${SINK}`,
+      `link add eth1 netns ${NODE} address ${SECONDARY.mac} type veth peer name wbk1 netns ${SINK}`,
     ]);
     await batch(['-n', NODE], ['link set lo up', `address add ${PRIMARY.address}/24 dev eth0`, 'link set eth0 up']);
     const datapath = await createKernelDatapath({ hostNetns: hostPath() });
@@ -129,6 +130,8 @@ export class KernelWorkBed implements AsyncDisposable {
     this.#background.close();
     this.#kernel[Symbol.dispose]();
     await this.#datapath[Symbol.asyncDispose]();
+    const pods = Array.from({ length: this.#count }, (_, index) => `wbk-${index + 1}`);
+    await batch([NODE, SINK, ...pods].map((name) => `netns delete ${name}`));
   }
 }
 
