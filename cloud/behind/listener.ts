@@ -7,6 +7,7 @@ import { ACTION_CLASSES } from '../emulator/ec2/actions.data.ts';
 import type { Ec2Face, Ec2Reply } from '../emulator/ec2/face.ts';
 import { holdBack, recordReply, sendReply } from '../emulator/ec2/replies.ts';
 import { readBody } from '../emulator/http-body.ts';
+import { requestListener } from '../emulator/request-listener.ts';
 import { behindClassOf } from './actions.data.ts';
 import { answerCall, documentAnswer } from './answer.ts';
 import type { Fronts } from './fronts.ts';
@@ -31,13 +32,7 @@ export interface BehindListenerParts {
 
 /** Serves EC2 as `actions.data.ts` says, the switches at `/_wellspring/`, and passes everything else through. */
 export function behindListener(parts: BehindListenerParts): RequestListener {
-  return (request, response) => {
-    const arrivedAt = performance.now();
-    serve(parts, request, response, arrivedAt).catch((error: unknown) => {
-      parts.onBug(error);
-      request.socket.destroy();
-    });
-  };
+  return requestListener((...request) => serve(parts, ...request), parts.onBug);
 }
 
 async function serve(

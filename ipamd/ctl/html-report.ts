@@ -1,5 +1,6 @@
 /** `--html FILE` of the commands that write a report beside what they print. */
-import { checkWritable, openRenderer, writeWhole } from '../report/open.ts';
+import { checkWritable, openRenderer } from '../report/open.ts';
+import { writeWhole } from '../store/write-whole.ts';
 import { Failure, usage } from './failure.ts';
 
 /** For `parseArgs`. */
@@ -20,7 +21,7 @@ export async function checkReportPath(path: string | undefined): Promise<void> {
 export async function writeReport(path: string | undefined, render: (renderer: Renderer) => string): Promise<string> {
   if (path === undefined) return '';
   const text = render(await openRenderer());
-  await writeWhole(path, text).catch((error: unknown) => {
+  await writeWhole(path, text, 0o644).catch((error: unknown) => {
     throw notWritten(path, error);
   });
   return `\nReport: ${path}\n`;

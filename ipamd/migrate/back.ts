@@ -1,6 +1,5 @@
 /** Hands a node back to amazon-vpc-cni-k8s. Works without a daemon, on the journal and the kernel, and refuses beside one. */
-import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { createKernelDatapath } from '../datapath/kernel-datapath.ts';
@@ -10,6 +9,7 @@ import { returnToPeer } from '../datapath/peer/return.ts';
 import { hostConfigOf } from '../start/host-config.ts';
 import { claim } from '../server/claim.ts';
 import { decodeJournal, type JournalState, replay } from '../store/records.ts';
+import { writeWhole } from '../store/write-whole.ts';
 import { type BackPlan, planBack } from './back-plan.ts';
 
 /** What would be done, or was. */
@@ -53,7 +53,11 @@ export async function back({ config, yes, without, hostNetns }: BackOptions): Pr
   }));
   if (!yes || open.length > 0) return { done: false, pods, obstacles: open, checkpoints: files, journal: undefined };
   // First, so that whatever happens next the peer never takes an address of a pod for free.
-  for (const [card, text] of plan.checkpoints) await writeWhole(checkpointPath(config.backingStore, card), text);
+  for (const [card, text] of plan.checkpoints) {
+    const checkpoint = checkpointPath(config.backingStore, card);
+    await mkdir(dirname(checkpoint), { recursive: true });
+    await writeWhole(checkpoint, text, 0o600);
+  }
   await apply(state, plan, config, hostNetns);
   const aside = `${path}.handed-back`;
   await rename(path, aside);
@@ -113,20 +117,4 @@ export function checkpointPath(base: string, card: number): string {
   if (card === 0) return base;
   const extension = extname(base);
   return join(dirname(base), `${basename(base, extension)}-nic-${card}${extension}`);
-}
-
-async function writeWhole(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}`;
-  const handle = await open(temporary, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY, 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,5 +1,5 @@
-/** `--html FILE`: the report of an answer, rendered by a program part that is loaded for it alone, and written whole. */
-import { access, constants, open, rename, rm, stat } from 'node:fs/promises';
+/** `--html FILE`: the report of an answer, rendered by a program part that is loaded for it alone. */
+import { access, constants, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { RecommendAnswer } from '../ctl/recommend/answer.ts';
 import type { SimulateAnswer } from '../ctl/simulate/command.ts';
@@ -22,24 +22,6 @@ export async function checkWritable(path: string): Promise<void> {
   const there = await stat(path).catch(ignoreAbsence);
   // A device or a pipe would be replaced by a file.
   if (there?.isFile() === false) throw new Error(`${path} is there and is no ordinary file`);
-}
-
-/** Beside itself and renamed: the file is the old one or the whole new one. Rejects with what the disk says. */
-export async function writeWhole(path: string, text: string): Promise<void> {
-  const beside = `${path}.new-${process.pid}`;
-  try {
-    const file = await open(beside, 'w', 0o644);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
 }
 
 function ignoreAbsence(error: NodeJS.ErrnoException): undefined {

@@ -1,5 +1,6 @@
 /** The history on disk: written whole beside itself and renamed, so that a crash leaves the old one or the new one. */
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
+import { writeWhole } from '../store/write-whole.ts';
 import { type History, historyText, parseHistory } from './history.ts';
 
 export interface ReadHistory {
@@ -25,19 +26,6 @@ export async function readHistory(path: string, now: number): Promise<ReadHistor
 }
 
 /** Resolves when it would outlive a loss of power. */
-export async function writeHistory(path: string, history: History): Promise<void> {
-  const beside = `${path}.new-${process.pid}`;
-  try {
-    const file = await open(beside, 'w', 0o600);
-    try {
-      await file.writeFile(historyText(history));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
+export function writeHistory(path: string, history: History): Promise<void> {
+  return writeWhole(path, historyText(history), 0o600);
 }

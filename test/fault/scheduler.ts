@@ -3,7 +3,7 @@
  * run depends on nothing but its seed. A process is a life: when it is over, none of its events happens any more.
  */
 import type { Clock, Timer } from '#cloud/decorate/clock.ts';
-import { popEvent, pushEvent } from '#warm-pool/simulator/event-heap.ts';
+import { popEvent, pushEvent } from './event-heap.ts';
 
 /** The wall clock when virtual time begins: 2026-01-01. */
 const EPOCH_MS = 1_767_225_600_000;

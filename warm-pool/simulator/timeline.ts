@@ -2,7 +2,7 @@
 
 /**
  * A heap of four children a place, its keys in arrays of numbers of their own: an hour of 5,000 nodes has tens of thousands of events in
- * it, and keys behind pointers would be waited for in memory at every comparison (event-heap.ts is the plain one).
+ * it, and keys behind pointers would be waited for in memory at every comparison.
  */
 export class Timeline {
   /** When, and in which order arranged; in the same places what. */

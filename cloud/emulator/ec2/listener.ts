@@ -9,6 +9,7 @@ import { CONTROL_PREFIX } from '../control.ts';
 import type { Body } from '../http-body.ts';
 import { readBody } from '../http-body.ts';
 import { signedRegion } from '../regions.ts';
+import { requestListener } from '../request-listener.ts';
 import type { Ec2Face, Ec2Reply } from './face.ts';
 import { holdBack, recordReply, sendReply } from './replies.ts';
 
@@ -28,13 +29,7 @@ export interface Ec2ListenerParts {
 
 /** Serves the EC2 Query protocol at `/` (POST with a form, GET with a query) and the switches at `/_wellspring/`. */
 export function ec2Listener(parts: Ec2ListenerParts): RequestListener {
-  return (request, response) => {
-    const arrivedAt = performance.now();
-    serve(parts, request, response, arrivedAt).catch((error: unknown) => {
-      parts.onBug(error);
-      request.socket.destroy();
-    });
-  };
+  return requestListener((...request) => serve(parts, ...request), parts.onBug);
 }
 
 async function serve(
