@@ -84,6 +84,15 @@ describe('redaction', () => {
     );
   });
 
+  it('knows a JSON Web Token by its first letters, without capitals, small letters and digits in every part', () => {
+    for (const token of [
+      `eyJhbGciOi.${'A'.repeat(40)}.${'A'.repeat(40)}`,
+      'eyJ9.e30.',
+      `eyJhbGciOiJub25lIn0.${'a'.repeat(9)}.`,
+    ])
+      expect(redactor().lines(`read ${token} here`)).toBe(`read ${REDACTED} here`);
+  });
+
   it('keeps JSON JSON, changes nothing twice, and names an account alike everywhere', () => {
     fc.assert(
       fc.property(fc.jsonValue(), account, (value, number) => {

@@ -19,8 +19,8 @@ const SHAPES: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/-----BEGIN [A-Z ]*(?:PRIVATE KEY|CERTIFICATE)-----[\s\S]*?(?:-----END [A-Z ]*-----|$)/g, REDACTED],
   // Access keys and the ids of principals (IAM user guide, "Unique identifiers").
   [/\b(?:AKIA|ASIA|ABIA|ACCA|AGPA|AIDA|AIPA|ANPA|ANVA|APKA|AROA|ASCA)[A-Z0-9]{12,}\b/g, REDACTED],
-  // JSON Web Tokens.
-  [/\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}/g, REDACTED],
+  // JSON Web Tokens: `eyJ` is base64url of `{"`, however short the header is (RFC 7519 section 3).
+  [/\beyJ[\w-]*(?:\.[\w-]*){1,4}/g, REDACTED],
   [/\b(Bearer|Basic|Digest|Negotiate)\s+[\w.~+/=:-]{4,}/gi, `$1 ${REDACTED}`],
   // User and password in an address.
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"']+@/gi, `$1${REDACTED}@`],
