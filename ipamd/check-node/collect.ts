@@ -2,18 +2,18 @@
 import { release } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openKernel } from '../datapath/kernel.ts';
-import { DatapathError } from '../datapath/datapath.ts';
 import { collectCni } from './collect/cni-files.ts';
 import { collectMetadata, collectPermissions } from './collect/cloud.ts';
 import { collectDaemon } from './collect/daemon.ts';
 import { probeFeatures } from './collect/features.ts';
 import { hostKernel } from './collect/kernel.ts';
 import { collectKubelet } from './collect/kubelet.ts';
-import { collectNft, legacyTables } from './collect/nft.ts';
+import { legacyTables, readRuleset } from './collect/nft.ts';
 import { collectSoftware } from './collect/software.ts';
 import { collectSysctls } from './collect/sysctls.ts';
 import { type DatapathFacts, FACTS_VERSION, type Known, type NodeFacts } from './facts.ts';
 import type { KernelFacts } from './kernel-facts.ts';
+import type { NftRuleset } from './nft-ruleset.ts';
 
 export interface CollectOptions {
   /** Introspection socket. */
@@ -36,9 +36,8 @@ const NOT_ASKED = { unknown: 'not asked (--no-cloud)' } as const;
 export async function collectFacts(options: CollectOptions): Promise<NodeFacts> {
   const { environment, root, version, asksCloud, now, netns } = options;
   const metadata = asksCloud ? await collectMetadata(environment) : NOT_ASKED;
-  const [kernelSide, nft, legacy, features, software, cni, daemon, permissions, kubelet] = await Promise.all([
+  const [kernelSide, legacy, features, software, cni, daemon, permissions, kubelet] = await Promise.all([
     kernelFacts(netns),
-    collectNft(inNamespace(netns)),
     legacyTables(),
     probeFeatures(),
     collectSoftware(root, netns),
@@ -53,7 +52,7 @@ export async function collectFacts(options: CollectOptions): Promise<NodeFacts> 
     version,
     kernelRelease: release(),
     kernel: kernelSide.kernel,
-    nft,
+    nft: kernelSide.nft,
     legacyTables: legacy,
     sysctls: kernelSide.sysctls,
     features,
@@ -87,21 +86,17 @@ function daemonPlaces({ environment, socket }: Pick<CollectOptions, 'environment
 
 /** The part of it that `trace` needs; no cloud is asked and nothing probed. */
 export async function collectDatapath(options: Pick<CollectOptions, 'environment' | 'socket'>): Promise<DatapathFacts> {
-  const [{ kernel, sysctls }, nft, legacy, daemon] = await Promise.all([
+  const [{ kernel, nft, sysctls }, legacy, daemon] = await Promise.all([
     kernelFacts(),
-    collectNft(),
     legacyTables(),
     collectDaemon(daemonPlaces(options)),
   ]);
   return { kernel, sysctls, nft, legacyTables: legacy, daemon };
 }
 
-function inNamespace(netns: string | undefined): readonly string[] {
-  return netns === undefined ? ['nft'] : ['nsenter', `--net=${netns}`, 'nft'];
-}
-
 interface KernelSide {
   readonly kernel: Known<KernelFacts>;
+  readonly nft: Known<NftRuleset>;
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
@@ -109,10 +104,19 @@ async function kernelFacts(netns?: string): Promise<KernelSide> {
   try {
     using kernel = await openKernel({ hostNetns: netns });
     const facts = hostKernel(kernel);
-    return { kernel: { value: facts }, sysctls: collectSysctls(kernel, facts.links) };
+    const nft = known(() => readRuleset(kernel.nft));
+    return { kernel: { value: facts }, nft, sysctls: collectSysctls(kernel, facts.links) };
   } catch (error) {
-    if (error instanceof DatapathError || error instanceof Error)
-      return { kernel: { unknown: error.message }, sysctls: {} };
-    throw error;
+    if (!(error instanceof Error)) throw error;
+    return { kernel: { unknown: error.message }, nft: { unknown: error.message }, sysctls: {} };
+  }
+}
+
+function known<T>(read: () => T): Known<T> {
+  try {
+    return { value: read() };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return { unknown: error.message };
   }
 }

@@ -3,8 +3,9 @@
  * document and nothing else, so that `analyze` finds the same.
  */
 import type { KernelFacts } from './kernel-facts.ts';
+import type { NftRuleset } from './nft-ruleset.ts';
 
-export const FACTS_VERSION = 1;
+export const FACTS_VERSION = 2;
 
 /** Something that could be found out, or why not. */
 export type Known<T> = { readonly value: T } | { readonly unknown: string };
@@ -142,8 +143,8 @@ export interface NodeFacts {
   readonly version: string;
   readonly kernelRelease: string;
   readonly kernel: Known<KernelFacts>;
-  /** `nft -j list ruleset`. */
-  readonly nft: Known<unknown>;
+  /** Of everybody, in the kernel's own expressions. */
+  readonly nft: Known<NftRuleset>;
   /** Tables of iptables-legacy, which nft does not see. */
   readonly legacyTables: readonly string[];
   /** Below /proc/sys, by path. */

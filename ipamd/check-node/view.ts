@@ -4,7 +4,7 @@ import type { OwnershipMarks } from '../datapath/datapath.ts';
 import { dyingGroup } from '../datapath/marks.ts';
 import { type JournalPod, type DatapathFacts, valueOr } from './facts.ts';
 import type { LinkFact } from './kernel-facts.ts';
-import { fieldsOf, type NftRuleset, parseRuleset } from './trace/nft-document.ts';
+import { asRuleset, fieldsOf, type NftRuleset } from './nft-ruleset.ts';
 import type { KnownEni } from './trace/steps.ts';
 
 /** A page of introspection as an object; empty where the daemon did not answer. */
@@ -20,11 +20,11 @@ export function marksOf(facts: DatapathFacts): OwnershipMarks {
   return completeMarks({ connmark, eniMarkMask });
 }
 
-/** undefined where nft could not be asked or said what cannot be read. */
+/** undefined where the kernel could not be asked, or a bundle holds what cannot be read. */
 export function rulesetOf({ nft }: DatapathFacts): NftRuleset | undefined {
   if (!('value' in nft)) return undefined;
   try {
-    return parseRuleset(nft.value);
+    return asRuleset(nft.value);
   } catch {
     return undefined;
   }

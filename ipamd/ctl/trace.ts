@@ -46,11 +46,13 @@ export async function traceCommand(argv: readonly string[], context: WorkContext
   if (nft === undefined)
     throw new Failure(1, {
       what: 'the nftables rules are not known',
-      why: 'unknown' in facts.nft ? `${facts.nft.unknown}.` : 'what nft said cannot be read.',
+      why: 'unknown' in facts.nft ? `${facts.nft.unknown}.` : 'those of the bundle cannot be read.',
       fix:
-        'unknown' in facts.nft && /not permitted|must be root/.test(facts.nft.unknown)
-          ? 'Run it as root, in the network namespace of the node.'
-          : 'Install nftables (the command nft) where wellspringctl runs.',
+        'unknown' in facts.nft && !/EPERM/.test(facts.nft.unknown)
+          ? 'The kernel needs its module nf_tables: modprobe nf_tables.'
+          : asked.bundle === undefined
+            ? 'Run it as root, in the network namespace of the node.'
+            : 'Make the bundle as root.',
     });
   const pod = podNamed(asked.pod, facts);
   const destination = destinationOf(asked.destination, facts);

@@ -100,6 +100,12 @@ describeWith(['root', 'ip', 'nft'], 'doctor', () => {
     expect((await readBundle(file)).facts.daemon.introspectReach).toMatchObject({ ok: true });
   });
 
+  it('needs no command of the system, which the image of ipamd does not have', async () => {
+    const { stdout } = await bed.ctlWith({ PATH: '/nonexistent' }, 'doctor', '--root', root, '--no-cloud', '--json');
+    const checks = (JSON.parse(stdout) as DoctorAnswer).findings.map(({ check, severity }) => `${check} ${severity}`);
+    expect(checks).toEqual(expect.arrayContaining(['nftables ok', 'rules ok', 'pods ok']));
+  });
+
   it('asks for the rights that an IPv6 node needs', async () => {
     const file = join(root, 'ipv6.tgz');
     await bed.ctlWith({ ENABLE_IPv4: 'false', ENABLE_IPv6: 'true' }, 'bundle', '--out', file);

@@ -115,19 +115,19 @@ function ourTable(facts: NodeFacts): readonly Finding[] {
         'nftables',
         'unknown',
         `nftables rules are not known: ${facts.nft.unknown}`,
-        /not permitted|must be root/.test(facts.nft.unknown)
-          ? 'Run it as root.'
-          : 'apt-get install nftables || dnf install nftables',
+        /EPERM/.test(facts.nft.unknown) ? 'Run it as root.' : 'modprobe nf_tables',
         null,
       ),
     ];
   }
   const ruleset = rulesetOf(facts);
   if (ruleset === undefined)
-    return [finding('nftables', 'unknown', 'what nft said cannot be read', 'nft -j list ruleset', null)];
+    return [
+      finding('nftables', 'unknown', 'the nftables rules of the bundle cannot be read', 'Make the bundle again.', null),
+    ];
   const { nftTable } = marksOf(facts);
   const firewalls = ruleset.chains.filter(
-    ({ hook, policy, table }) => hook === 'forward' && policy === 'drop' && table !== nftTable,
+    ({ base, table }) => base?.hook === 'forward' && base.policy === 'drop' && table !== nftTable,
   );
   const blocked = firewalls.map(({ family, table, name }) =>
     finding(

@@ -1,7 +1,7 @@
 /** What a trace consists of. */
 import type { OwnershipMarks } from '../../datapath/datapath.ts';
 import type { KernelFacts } from '../kernel-facts.ts';
-import type { NftRuleset } from './nft-document.ts';
+import type { NftRuleset } from '../nft-ruleset.ts';
 import type { Protocol } from './packet.ts';
 
 /** The stations of a packet, in their order. */

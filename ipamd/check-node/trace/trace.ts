@@ -7,7 +7,7 @@ import { type LinkFact, routeLine, ruleLine } from '../kernel-facts.ts';
 import { lookUp, type Lookup } from './fib.ts';
 import { leavePod } from './from-pod.ts';
 import { judgedByVpc, nextHop, type Passed, reply } from './leave-node.ts';
-import { evaluateHook, type Hook, type HookOutcome, placeText, type RulePlace } from './nft-evaluate.ts';
+import { evaluateHook, type Hook, type HookOutcome, placeText, type RulePlace } from './nft-hook.ts';
 import { type Packet, PROTOCOL_NUMBERS } from './packet.ts';
 import { checkSource } from './source-check.ts';
 import type { Drop, Station, Step, TraceInput, TraceResult, Verdict } from './steps.ts';
