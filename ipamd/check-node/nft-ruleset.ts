@@ -50,8 +50,8 @@ export type NftCondition =
       readonly kind: 'range';
       readonly from: number;
       readonly inverted: boolean;
-      readonly low: string;
-      readonly high: string;
+      /** One of them. */
+      readonly ranges: readonly { readonly low: string; readonly high: string }[];
     }
   /** With `to` the element's data go there: a map. */
   | {

@@ -18,6 +18,8 @@ import {
   NFTA_VERDICT_CODE,
 } from '../../datapath/nftables/constants.ts';
 import type { NftExpression, NftVerdict } from '../nft-ruleset.ts';
+import { hex } from './hexadecimal.ts';
+import { decodeXtables } from './xtables.ts';
 
 /** Decoded attributes by their types. */
 export type Attributes = ReadonlyMap<number, Buffer>;
@@ -27,6 +29,8 @@ const PAYLOAD_SOURCE = 5;
 const RANGE = { from: 1, operation: 2, low: 3, high: 4 } as const;
 const BYTEORDER = { from: 1, to: 2, length: 4, size: 5 } as const;
 const REDIRECT_PORT = 1;
+/** linux/netfilter/nf_tables_compat.h: NFTA_MATCH_* and NFTA_TARGET_* are alike. */
+const XTABLES = { name: 1, revision: 2, info: 3 } as const;
 /** What loads something, by the number of its attribute for the register. */
 const LOADS: Readonly<Record<string, number>> = {
   exthdr: 1,
@@ -44,11 +48,15 @@ const NFT_REG_4 = 4;
 const NFT_REG32_00 = 8;
 const WORDS = 4;
 
-/** One member of NFTA_RULE_EXPRESSIONS. Never throws: what is not understood is `other`. */
-export function decodeExpression(expression: Attributes): NftExpression {
+/** One member of NFTA_RULE_EXPRESSIONS; those of xtables become several. Never throws: what is not understood is `other`. */
+export function decodeExpression(expression: Attributes): readonly NftExpression[] {
   const name = readText(expression, NFTA_EXPR.name) ?? '';
   const inner = nested(expression, NFTA_EXPR.data);
-  return decoded(name, inner) ?? { kind: 'other', name };
+  if (name !== 'match' && name !== 'target') return [decoded(name, inner) ?? { kind: 'other', name }];
+  const called = readText(inner, XTABLES.name) ?? '';
+  const revision = readU32BigEndian(inner, XTABLES.revision) ?? 0;
+  const known = decodeXtables(name, called, revision, inner.get(XTABLES.info) ?? Buffer.alloc(0));
+  return known ?? [{ kind: 'other', name: `${name} ${called}` }];
 }
 
 function decoded(name: string, inner: Attributes): NftExpression | undefined {
@@ -86,8 +94,7 @@ function decoded(name: string, inner: Attributes): NftExpression | undefined {
         kind: 'range',
         from: register(RANGE.from),
         inverted: number(RANGE.operation) !== 0,
-        low: bytes(RANGE.low),
-        high: bytes(RANGE.high),
+        ranges: [{ low: bytes(RANGE.low), high: bytes(RANGE.high) }],
       };
     case 'bitwise':
       return bitwise(inner, register, bytes);
@@ -154,9 +161,7 @@ function loaded(name: string, inner: Attributes): NftExpression | undefined {
   const type = LOADS[name];
   const to = type === undefined ? undefined : readU32BigEndian(inner, type);
   if (to !== undefined) return { kind: 'unknown-value', name, to: word(to) };
-  // linux/netfilter/nf_tables_compat.h, NFTA_MATCH_NAME: iptables' comments.
-  const isComment = name === 'match' && readText(inner, 1) === 'comment';
-  return WITHOUT_EFFECT.has(name) || isComment ? { kind: 'no-effect', name } : undefined;
+  return WITHOUT_EFFECT.has(name) ? { kind: 'no-effect', name } : undefined;
 }
 
 /** The verdict within NFTA_*_DATA. */
@@ -176,11 +181,6 @@ export function nested(attributes: Attributes, type: number): Attributes {
 export function readU32BigEndian(attributes: Attributes, type: number): number | undefined {
   const value = attributes.get(type);
   return value === undefined || value.length < 4 ? undefined : value.readUInt32BE(0);
-}
-
-/** The prefix also keeps twelve digits from being taken for an account number (`redact.ts`). */
-export function hex(bytes: Buffer | undefined): string {
-  return bytes === undefined ? '' : `0x${bytes.toString('hex')}`;
 }
 
 function word(register: number): number {

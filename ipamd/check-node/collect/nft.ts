@@ -15,7 +15,8 @@ import {
   NFTA_TABLE,
 } from '../../datapath/nftables/constants.ts';
 import type { NftChain, NftElement, NftExpression, NftFamily, NftRuleset, NftSet } from '../nft-ruleset.ts';
-import { type Attributes, decodeExpression, hex, nested, readU32BigEndian, verdictOf } from './nft-expression.ts';
+import { hex } from './hexadecimal.ts';
+import { type Attributes, decodeExpression, nested, readU32BigEndian, verdictOf } from './nft-expression.ts';
 
 /** linux/netfilter/nf_tables.h. */
 const MSG = { getChain: 4, getSet: 10 } as const;
@@ -70,7 +71,7 @@ function baseOf(family: NftFamily, chain: Attributes): NftChain['base'] {
 }
 
 function ruleOf(rule: Attributes): readonly NftExpression[] {
-  return listOf(rule, NFTA_RULE.expressions).map(decodeExpression);
+  return listOf(rule, NFTA_RULE.expressions).flatMap(decodeExpression);
 }
 
 function setOf(socket: NetlinkSocket, { family, number, attributes }: Found): NftSet {

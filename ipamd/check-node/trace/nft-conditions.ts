@@ -79,8 +79,11 @@ export function holds(condition: NftCondition, registers: Registers, scope: Scop
       return compare(registers.get(condition.from, value.length), condition.operation, value);
     }
     case 'range': {
-      const [low, high] = [bytesOf(condition.low), bytesOf(condition.high)];
-      const isWithin = within(registers.get(condition.from, low.length), low, high);
+      const answers = condition.ranges.map(({ low, high }) => {
+        const [from, to] = [bytesOf(low), bytesOf(high)];
+        return within(registers.get(condition.from, from.length), from, to);
+      });
+      const isWithin = answers.includes(true) || (answers.includes('unknown') ? 'unknown' : false);
       return condition.inverted ? not(isWithin) : isWithin;
     }
     case 'lookup':

@@ -86,4 +86,4 @@ export const NFTA_NAT = { type: 1, family: 2, addressMin: 3, portMin: 5, flags: 
 export const NFT_NAT_SNAT = 0;
 export const NFT_NAT_DNAT = 1;
 /** linux/netfilter/nf_nat.h. */
-export const NF_NAT_RANGE = { random: 4, fullyRandom: 16 } as const;
+export const NF_NAT_RANGE = { addresses: 1, ports: 2, random: 4, fullyRandom: 16 } as const;
