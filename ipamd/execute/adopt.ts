@@ -1,11 +1,12 @@
 /** What the cloud lists as attached to this node, taken into the pool: at start, and whenever it is looked at again. */
 import { INSTANCE_TAG, isOurDescription } from '#cloud/aws/tags.ts';
 import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
-import { withInterface } from '#warm-pool/ledger.ts';
+import { withInterface, withPhase } from '#warm-pool/ledger.ts';
 import type { NetworkInterface } from '#warm-pool/model.ts';
 import { errorFields } from '../observe/log.ts';
 import type { Run } from '../reconciler.ts';
 import { type ExecuteContext, toNetworkInterface } from './context.ts';
+import { JournalError } from '../store/journal.ts';
 import { bringUp } from './interfaces.ts';
 import {
   confirmed,
@@ -115,6 +116,12 @@ export async function take(
   }
   const settle: Run['settle'] = (transition) => pool.update(transition);
   await bringUp(description, context, { signal, settle }).catch(async (error: unknown) => {
+    if (error instanceof JournalError) {
+      // It is attached whatever is written, and the next start looks at what is.
+      pool.update((ledger) => withPhase(ledger, description.id, 'ready'));
+      log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface could not be written down');
+      return;
+    }
     log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface cannot be used');
     // What said that it is attached may have been behind; one that is not would keep its place for ever.
     await refreshInterface(description.id, context, { signal, cause: 'verify' });

@@ -58,16 +58,17 @@ export function dueOf(coolDowns: readonly CoolDown[], rests: ReadonlyMap<string,
 
 /** Every address that rests at a time, on an interface or after its block was given back. */
 export function coolDownsOf(ledger: Ledger, now: number): readonly CoolDown[] {
-  const stray = [...ledger.strayCoolDowns].map(([address, until]) => ({ address, until }));
-  const held = [...ledger.interfaces.values()].flatMap(({ blocks, ipv6 }) => [
-    ...blocks.flatMap(({ range, cooling }) =>
-      [...cooling].map(([position, until]) => ({ address: formatIpv4(nthAddress(range, position)), until })),
-    ),
-    ...ipv6.flatMap((block) =>
-      coolingIn(block).map(({ position, until }) => ({ address: ipv6AddressAt(block, position), until })),
-    ),
-  ]);
-  return [...stray, ...held].filter(({ until }) => until > now);
+  const found: CoolDown[] = [];
+  const add = (address: string, until: number) => until > now && found.push({ address, until });
+  for (const [address, until] of ledger.strayCoolDowns) add(address, until);
+  // A node has hundreds of blocks, of which few hold one; this is asked for at each release and each end of a rest.
+  for (const { blocks, ipv6 } of ledger.interfaces.values()) {
+    for (const { range, cooling } of blocks)
+      for (const [position, until] of cooling) add(formatIpv4(nthAddress(range, position)), until);
+    for (const block of ipv6)
+      for (const { position, until } of coolingIn(block)) add(ipv6AddressAt(block, position), until);
+  }
+  return found;
 }
 
 /** Works from its making to its disposal; without cool-downs it does nothing. */

@@ -157,8 +157,9 @@ async function bringUpOnce(
     );
     throw error;
   }
+  // Written down before pods are served from it: a new interface that cannot be is taken back, and nobody may have its addresses.
+  await storeInterface(attaching.id, context, 'ready');
   pool.update((ledger) => withPhase(ledger, attaching.id, 'ready'));
-  await storeInterface(attaching.id, context);
 }
 
 /** Once begun it is carried on until the interface is gone: a half-deleted one serves nobody. */

@@ -11,10 +11,15 @@ const CONFIRM_PAUSE_MS = 1000;
 
 type Reader = Pick<ExecuteContext, 'provider' | 'pool' | 'log' | 'identity' | 'clock'>;
 
-/** Writes the interface, as the pool knows it now, into the journal. */
-export async function storeInterface(id: string, context: ExecuteContext): Promise<void> {
-  const networkInterface = knownInterface(context, id);
-  if (networkInterface === undefined) return;
+/** Writes the interface, as the pool knows it now, into the journal; with `phase` as it is about to be. */
+export async function storeInterface(
+  id: string,
+  context: ExecuteContext,
+  phase?: NetworkInterface['phase'],
+): Promise<void> {
+  const known = knownInterface(context, id);
+  if (known === undefined) return;
+  const networkInterface = phase === undefined ? known : { ...known, phase };
   const subnetCidr = context.subnets.get(networkInterface.subnetId)?.cidr ?? context.identity.subnetCidr;
   await context.journal.append({ kind: 'interface', networkInterface, subnetCidr });
 }

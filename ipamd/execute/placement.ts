@@ -144,7 +144,12 @@ export function watchPlacement(placement: Placement, from: WatchFrom): Placement
     custom,
     provisioningDisabledBy: placement.provisioningDisabledBy,
     manageNonSchedulable: config.manageEnisNonSchedulable,
-    onEniConfig: () => nodeWatch?.compareSoon('eniconfig'),
+    onEniConfig: () => {
+      // Those of the primary interface stay: a node that has no other yet asks nothing.
+      const { interfaces, inFlight } = context.pool.snapshot();
+      if (interfaces.some(({ networkInterface }) => !networkInterface.isPrimary) || inFlight.length > 0)
+        nodeWatch?.compareSoon('eniconfig');
+    },
   });
   return {
     onEachLook: (listener) => void listeners.push(listener),

@@ -7,6 +7,7 @@ import { interfaceIndex } from '#ipamd/cards/pod-interfaces.ts';
 import { coolDownsOf } from '#ipamd/execute/cool-down-watch.ts';
 import type { Core } from '#ipamd/core.ts';
 import { decodeJournal, replay } from '#ipamd/store/records.ts';
+import { INSTANCE_TAG, isOurDescription } from '#cloud/aws/tags.ts';
 import type { VpcState } from '#cloud/emulator/region.ts';
 import type { World } from './world.ts';
 
@@ -167,7 +168,7 @@ export class Checks {
   atTheEnd(): void {
     const world = this.#world;
     this.atRest();
-    const { daemon, runtime, cloud } = world;
+    const { daemon, runtime } = world;
     const core = daemon?.core;
     if (core === undefined || daemon?.isServing !== true) {
       world.violate('recovers', 'the daemon does not serve after a long calm');
@@ -179,11 +180,19 @@ export class Checks {
     if (snapshot.inFlight.length > 0) world.violate('converges', `still under way: ${show(snapshot.inFlight)}`);
     if (actions.length > 0) world.violate('converges', `still to do: ${show(actions)}`);
     this.#agreeWithCloud(core);
+    this.#noneLeft();
+  }
+
+  /** What somebody else made is deleted by its intent alone, which a life that may change nothing gives up. */
+  #noneLeft(): void {
+    const { cloud, targets, wasProvisionedByOthers } = this.#world;
+    if (targets['DISABLE_NETWORK_RESOURCE_PROVISIONING'] === 'true') return;
     const leaked = cloud.region
       .networkInterfaces()
-      .filter(({ attachment, tags }) => attachment === undefined && tags[`node.k8s.amazonaws.com/instance_id`]);
+      .filter(({ attachment, tags }) => attachment === undefined && tags[INSTANCE_TAG] !== undefined)
+      .filter(({ description }) => isOurDescription(description) || !wasProvisionedByOthers);
     if (leaked.length > 0)
-      world.violate('leak', `interfaces of ours are left over: ${leaked.map(({ id }) => id).join()}`);
+      this.#world.violate('leak', `interfaces of ours are left over: ${leaked.map(({ id }) => id).join()}`);
   }
 
   #agreeWithCloud(core: Core): void {

@@ -10,6 +10,7 @@ import { viewNetworkInterfaces } from '#cloud/emulator/vpc/views.ts';
 import type {
   InstanceIdentity,
   InstanceMetadata,
+  MetadataInterface,
   NetworkInterfaceDescription,
   NetworkMetadata,
 } from '#cloud/provider.ts';
@@ -109,7 +110,7 @@ export class ModelCloud {
     return {
       macs: () => this.#metadata(life, () => this.#seen().map(({ mac }) => mac)),
       facts: () => this.#metadata(life, () => ({ vpcCidrs, securityGroupIds })),
-      interfaces: () => Promise.reject(new CloudError('unavailable', 'metadata', 'not asked for in this test')),
+      interfaces: () => this.#metadata(life, () => this.#seen().map(asMetadata)),
     };
   }
 
@@ -216,4 +217,10 @@ function wantsPrefix(input: object): boolean {
 
 function failure(action: string, of: { readonly code?: string; readonly status?: number; readonly message: string }) {
   return cloudErrorFrom(action, { ec2Code: of.code, status: of.status, message: of.message });
+}
+
+/** Nothing is asked of subnets and VPC here. */
+function asMetadata({ attachment, ...each }: NetworkInterfaceDescription): MetadataInterface {
+  const { deviceIndex = 0, networkCardIndex = 0 } = attachment ?? {};
+  return { ...each, deviceIndex, networkCardIndex, subnetCidr: '', subnetIpv6Cidrs: [] };
 }

@@ -104,7 +104,7 @@ export class DaemonProcess {
   }
 
   #ports(): CorePorts {
-    const { disk, kernel, cloud, dice, scheduler, identity } = this.#world;
+    const { disk, kernel, cloud, cluster, dice, scheduler, identity } = this.#world;
     const { life } = this;
     const clock = scheduler.clockOf(life);
     const { provider } = decorateForDaemon(createEc2Provider(cloud.sendOf(life)), {
@@ -119,6 +119,7 @@ export class DaemonProcess {
       conntrack: kernel.conntrackOf(life),
       metadata: cloud.metadataOf(life, () => identity),
       network: cloud.networkOf(life, identity),
+      ...(cluster === undefined ? {} : { cluster: cluster.viewOf(life) }),
       provider: () => provider,
       clock,
       random: () => dice.next(),

@@ -70,7 +70,9 @@ describe('a start', () => {
       });
       expect(tagged()).toBe(0);
       await pass(world, MINUTE_MS);
-      expect(tagged()).toBe(1);
+      // Another program gives the node its interfaces, and their tags.
+      expect(tagged()).toBe(world.wasProvisionedByOthers ? 0 : 1);
+      if (world.wasProvisionedByOthers) continue;
       world.daemon?.crash('to start again');
       await pass(world, MINUTE_MS);
       expect(tagged()).toBe(1);
@@ -101,9 +103,10 @@ describe('an idle node', () => {
       const calls = idle.filter(({ cause }) => cause !== METADATA_LOOK);
       expect({ seed, calls: calls.filter(({ cause }) => !SLOW_CALLS.has(cause)) }).toEqual({ seed, calls: [] });
       const { metadataIntervalSeconds, leakedEniIntervalSeconds } = configOf(world.settings, world.targets);
+      const longestLook = world.wasProvisionedByOthers ? MINUTE_MS / 1000 : Infinity;
       const most = (intervalSeconds: number): number => Math.ceil((10 * 60) / (intervalSeconds * EARLIEST));
       expect(calls.length).toBeLessThanOrEqual(most(leakedEniIntervalSeconds) + most(3600));
-      const looks = most(metadataIntervalSeconds);
+      const looks = most(Math.min(metadataIntervalSeconds, longestLook));
       for (const what of ['macs', 'facts', 'interfaces'])
         expect(idle.filter((each) => each.what === what).length).toBeLessThanOrEqual(looks);
     }

@@ -49,7 +49,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   'free-assigned': {
     about: 'addresses of pods count as free and are given back',
-    breaks: ['ours'],
+    // It is planned again for ever where nothing may be given back.
+    breaks: ['ours', 'converges'],
     ports: (ports) =>
       withPlanner(ports, (ledger, circumstances) => [
         withUses(ledger, (block) => ({ ...block, assigned: 0, free: block.free + block.assigned })),

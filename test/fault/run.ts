@@ -64,6 +64,8 @@ class Run {
     if (world.dice.chance(0.8)) await this.pass(2000);
     for (let step = 1; step <= steps; step += 1) {
       act(world);
+      const said = world.cluster?.change();
+      if (said !== undefined) world.say(() => `the API server says ${said}`);
       await this.pass(world.pauseMs ?? world.dice.scale(1, 2000));
       world.pauseMs = undefined;
       this.#checks.atRest();
@@ -80,6 +82,7 @@ class Run {
     world.cloud.weather = CALM;
     world.disk.room = Infinity;
     world.kernel.refusal = 0;
+    world.cluster?.mend();
     await this.pass(70_000);
     // Only a start, or the cloud's word on something else, tells of what others did behind the daemon's back.
     // What a start reads may be as old as Describes ever are.

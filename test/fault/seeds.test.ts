@@ -52,6 +52,13 @@ describe('the fault test', () => {
     expect(reports.every(({ served }) => served > half)).toBe(true);
   });
 
+  it.each([
+    // A new interface that could not be written down was detached while a pod held an address of it.
+    [102269, 40],
+  ])('holds on seed %i, which once broke an invariant', async (seed, steps) => {
+    expect((await run({ seed, steps })).violation).toBeUndefined();
+  });
+
   it('runs the same again for the same seed, and otherwise for another', async () => {
     const sentences = async (seed: number) => {
       const said: string[] = [];

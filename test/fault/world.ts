@@ -6,12 +6,13 @@ import type { InstanceIdentity } from '#cloud/provider.ts';
 import type { Core, CoreOptions, CorePorts } from '#ipamd/core.ts';
 import { type CloudWatcher, ModelCloud } from './cloud.ts';
 import { DaemonProcess } from './daemon-process.ts';
+import { ModelCluster } from './cluster.ts';
 import { Dice } from './dice.ts';
 import { Disk } from './disk.ts';
 import { type KernelWatcher, ModelKernel } from './kernel.ts';
 import { Runtime } from './runtime.ts';
 import { Scheduler } from './scheduler.ts';
-import { drawFamily, drawSettings, drawTargets, type Settings } from './settings.ts';
+import { drawFamily, drawProvisioning, drawSettings, drawTargets, type Settings } from './settings.ts';
 
 /** An invariant that does not hold, and how it shows. */
 export interface Violation {
@@ -50,6 +51,8 @@ export class World implements KernelWatcher, CloudWatcher {
   readonly kernel: ModelKernel;
   readonly cloud: ModelCloud;
   readonly runtime: Runtime;
+  /** Of nodes with custom networking alone. */
+  readonly cluster: ModelCluster | undefined;
   readonly mutation: Mutation;
   readonly identity: InstanceIdentity;
   readonly subnetIds: readonly string[];
@@ -70,6 +73,8 @@ export class World implements KernelWatcher, CloudWatcher {
   crashIn = 0;
   /** How long the next step takes, where the action says so. */
   pauseMs: number | undefined;
+  /** Some life of the daemon could not change anything in the cloud. */
+  wasProvisionedByOthers = false;
   /** No new daemon is started before this is false again. */
   isHalted = false;
   violation: Violation | undefined;
@@ -77,6 +82,7 @@ export class World implements KernelWatcher, CloudWatcher {
   readonly #familyDice: Dice;
   #family: Readonly<Record<string, string>>;
   #warm: Readonly<Record<string, string>>;
+  readonly #provisioningDice: Dice;
   #macs: ReadonlySet<string> = new Set();
 
   constructor({ seed, trace, mutation }: WorldOptions) {
@@ -86,6 +92,7 @@ export class World implements KernelWatcher, CloudWatcher {
     this.settings = drawSettings(this.dice, new Dice(~seed));
     this.#familyDice = new Dice(seed ^ 0x1f6);
     this.#family = this.#drawFamily();
+    this.#provisioningDice = new Dice(seed ^ 0x9ab1e);
     this.#warm = drawTargets(this.dice);
     this.targets = { ...this.#warm, ...this.#family };
     this.coolDownMs = Number(this.settings.env['IP_COOLDOWN_PERIOD']) * 1000;
@@ -93,6 +100,9 @@ export class World implements KernelWatcher, CloudWatcher {
     this.kernel = new ModelKernel(this.scheduler, this.dice, this);
     const { region, instanceId, subnetIds } = layOut(this.settings, seed, { now: () => this.scheduler.wallTime });
     this.subnetIds = subnetIds;
+    const { eniConfigSubnets } = this.settings;
+    const ofPods = subnetIds.slice(subnetIds.length - eniConfigSubnets);
+    this.cluster = eniConfigSubnets === 0 ? undefined : new ModelCluster(ofPods, this.scheduler, new Dice(seed ^ 0xec));
     this.cloud = new ModelCloud(region, instanceId, this.scheduler, this.dice, this);
     this.identity = identityOf(region, instanceId);
     this.runtime = new Runtime(this);
@@ -117,7 +127,8 @@ export class World implements KernelWatcher, CloudWatcher {
   }
 
   #drawFamily(): Readonly<Record<string, string>> {
-    return this.settings.hasCards || this.#familyDice.chance(0.4) ? {} : drawFamily(this.#familyDice);
+    const isSpecial = this.settings.hasCards || this.settings.eniConfigSubnets > 0;
+    return isSpecial || this.#familyDice.chance(0.4) ? {} : drawFamily(this.#familyDice);
   }
 
   newId(): string {
@@ -134,7 +145,9 @@ export class World implements KernelWatcher, CloudWatcher {
     }
     if (this.#familyDice.chance(0.1)) this.#family = this.#drawFamily();
     if (this.dice.chance(0.3)) this.#warm = drawTargets(this.dice);
-    this.targets = { ...this.#warm, ...this.#family };
+    const provisioning = drawProvisioning(this.#provisioningDice);
+    this.wasProvisionedByOthers ||= Object.keys(provisioning).length > 0;
+    this.targets = { ...this.#warm, ...this.#family, ...provisioning };
     this.daemon = new DaemonProcess(this);
     void this.daemon.run();
   }
@@ -183,7 +196,7 @@ export class World implements KernelWatcher, CloudWatcher {
   }
 
   called(action: Ec2CallName, input: object, refusal: Ec2Error | undefined): void {
-    if (action === 'AttachNetworkInterface' && refusal === undefined) this.#checkInterfaceLimit();
+    if (action === 'AttachNetworkInterface' && refusal === undefined) this.#checkInterfaceLimit(input);
     if (refusal?.code === 'InternalError')
       this.violate('cloud', `${action} ${JSON.stringify(input)}: ${refusal.message}`);
   }
@@ -197,13 +210,11 @@ export class World implements KernelWatcher, CloudWatcher {
     this.disturbedAt = this.scheduler.now;
   }
 
-  #checkInterfaceLimit(): void {
+  #checkInterfaceLimit({ NetworkCardIndex: card = 0 }: { readonly NetworkCardIndex?: number }): void {
     const most = Number(this.settings.env['MAX_ENI'] ?? Infinity);
-    const byCard = Map.groupBy(this.cloud.held.interfaces, ({ attachment }) => attachment?.networkCardIndex ?? 0);
-    for (const [card, { length }] of byCard) {
-      if (length > most && this.isUndisturbed(120_000))
-        this.violate('limits', `${length} interfaces are attached to card ${card}, MAX_ENI is ${most}`);
-    }
+    const { length } = this.cloud.held.interfaces.filter(({ attachment }) => attachment?.networkCardIndex === card);
+    if (length > most && this.isUndisturbed(120_000))
+      this.violate('limits', `${length} interfaces are attached to card ${card}, MAX_ENI is ${most}`);
   }
 
   /** The host sees an attached interface after a while, and a detached one no more. */
