@@ -152,7 +152,7 @@ function letGo(all: ReadonlyMap<string, Map<string, boolean>>, block: string): v
   }
 }
 
-/** IPv4 alone: /80 prefixes are too many to be given twice. */
+/** IPv6 blocks are all of one size. */
 function areOverlapping(a: string, b: string): boolean {
   if (a.includes(':') || b.includes(':')) return a === b;
   return overlaps(cidr(a.includes('/') ? a : `${a}/32`), cidr(b.includes('/') ? b : `${b}/32`));
@@ -169,6 +169,7 @@ function withBlocks(
     ...before,
     secondaryAddresses: before.secondaryAddresses.filter((block) => !isOld(block)),
     ipv4Prefixes: before.ipv4Prefixes.filter((block) => !isOld(block)),
+    ipv6Prefixes: before.ipv6Prefixes.filter((block) => !isOld(block)),
   };
   const of = (ipv6: boolean, prefix: boolean) => (block: string) =>
     block.includes(':') === ipv6 && block.includes('/') === prefix;
