@@ -130,8 +130,8 @@ function heldBlocks(young: readonly OwnWrite[]): ReadonlyMap<string, Held> {
   const all = new Map<string, Map<string, boolean>>();
   for (const write of young) {
     if (write.kind === 'created') {
-      const { secondaryAddresses, ipv4Prefixes } = write.networkInterface;
-      for (const block of [...secondaryAddresses, ...ipv4Prefixes]) letGo(all, block);
+      const { secondaryAddresses, ipv4Prefixes, ipv6Prefixes } = write.networkInterface;
+      for (const block of [...secondaryAddresses, ...ipv4Prefixes, ...ipv6Prefixes]) letGo(all, block);
     }
     if (write.kind !== 'assigned' && write.kind !== 'unassigned' && write.kind !== 'kept') continue;
     const held = all.get(write.interfaceId) ?? new Map<string, boolean>();

@@ -57,6 +57,8 @@ describe('the fault test', () => {
     [102269, 40],
     // A Describe that still listed a deleted interface took back the /80 prefix that another had been given since.
     [106710, 40],
+    // The same the other way round: a new interface lost the /80 that a deleted one had had.
+    [109618, 40],
   ])('holds on seed %i, which once broke an invariant', async (seed, steps) => {
     expect((await run({ seed, steps })).violation).toBeUndefined();
   });
