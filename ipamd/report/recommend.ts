@@ -79,7 +79,7 @@ function frontier(answer: RecommendAnswer): Section {
 function frontierTable(points: readonly FrontierPoint[]): Html {
   return dataTable({
     caption: 'Settings of the frontier',
-    columns: ['Settings', 'Group', 'Instance type', 'Idle', 'Delayed', 'Delay p99', 'Calls', ''],
+    columns: ['Settings', 'Group', 'Instance type', 'Idle', 'Delayed', 'Delay p99', 'Calls', 'Note'],
     rows: points.map((point) => [
       settingsText(point.settings),
       point.group,

@@ -170,7 +170,7 @@ function wrongWith({ name, attributes }: { readonly name: string; readonly attri
       ([each]) => each,
     ),
     ...values(/\sstyle="([^"]*)"/g).filter((value) => !isIn(/^(font-(size|family|weight):[\w .,-]+;)+$/)(value)),
-    ...values(/\shref="([^"]*)"/g).filter((value) => !isIn(/^(#[\w-]+|\/|\/\?refresh=off)$/)(value)),
+    ...values(/\shref="([^"]*)"/g).filter((value) => !isIn(/^(#[\w-]+|\/|\/\?refresh=on)$/)(value)),
     ...values(/="url\(([^"]*)"/g).filter((value) => !value.startsWith('#')),
   ];
 }

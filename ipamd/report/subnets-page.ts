@@ -10,7 +10,7 @@ const REFRESH_SECONDS = 30;
 /** A page of all of a large account would be slow; the overview has all of them. */
 const MOST_DRAWN = 50;
 
-/** `isLive`: the page loads itself anew; who reads it with care can stop that. */
+/** `isLive`: the page loads itself anew, which its reader has asked for: a screen reader begins from the top each time (WCAG 2.2, F41). */
 export function subnetsPage({ at, leader, subnets }: SubnetsAnswer, isLive: boolean): string {
   const ordered = byUrgency(subnets);
   return page({
@@ -54,6 +54,6 @@ function aboutText(at: string | undefined, leader: boolean, many: number): strin
 
 function refreshing(isLive: boolean): Html {
   return isLive
-    ? html`<p>This page loads itself anew every ${REFRESH_SECONDS} s. <a href="/?refresh=off">Stop that</a></p>`
-    : html`<p>This page stays as it is. <a href="/">Load it anew every ${REFRESH_SECONDS} s</a></p>`;
+    ? html`<p>This page loads itself anew every ${REFRESH_SECONDS} s. <a href="/">Stop that</a></p>`
+    : html`<p><a href="/?refresh=on">Load this page anew every ${REFRESH_SECONDS} s</a></p>`;
 }

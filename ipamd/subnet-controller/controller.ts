@@ -82,7 +82,7 @@ function routes(watch: SubnetWatch, metrics: ReturnType<typeof createSubnetMetri
   const map = (query: URLSearchParams): Page => ({
     status: 200,
     contentType: 'text/html; charset=utf-8',
-    body: subnetsPage(watch.answer, query.get('refresh') !== 'off'),
+    body: subnetsPage(watch.answer, query.get('refresh') === 'on'),
   });
   return {
     '/': map,

@@ -1,6 +1,7 @@
 /** `--html FILE` of simulate, recommend and forecast as they are released, and what a browser makes of the files. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ beforeAll(async () => {
   server = createServer((request, response) => {
     const isJson = request.url === '/v1/subnets';
     response.setHeader('content-type', isJson ? 'application/json' : 'text/html; charset=utf-8');
-    response.end(isJson ? JSON.stringify(subnetsAnswer()) : subnetsPage(subnetsAnswer(), true));
+    response.end(isJson ? JSON.stringify(subnetsAnswer()) : subnetsPage(subnetsAnswer(), false));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -109,6 +110,13 @@ describe('the chart library', () => {
   });
 });
 
+/** What axe finds against WCAG and good practice: the rule and the places. Paths within a drawing are one picture. */
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const JUDGED = `${AXE}; axe.run({ exclude: 'figure svg > *' }).then(({ violations, passes }) => ({
+  passed: passes.length,
+  violations: violations.map(({ id, help, nodes }) => [id, help, nodes.slice(0, 3).map(({ html }) => html.slice(0, 200))]),
+}))`;
+
 describeWith(['chromium'], 'in a browser', () => {
   let browser: Browser;
   beforeAll(async () => {
@@ -152,4 +160,19 @@ describeWith(['chromium'], 'in a browser', () => {
       expect(new Set(backgrounds).size).toBe(2);
     },
   );
+
+  it.each([...REPORTS, 'live map'])('%s has nothing that an accessibility checker objects to', async (name) => {
+    const url = name === 'live map' ? `${origin}/` : `file://${pathOf(name)}`;
+    for (const view of [
+      { ...PHONE, isDark: true },
+      { ...DESK, isDark: false },
+    ]) {
+      const { violations, passed } = (await browser.open({ url, ...view }, JUDGED)).value as {
+        readonly violations: readonly unknown[];
+        readonly passed: number;
+      };
+      expect(violations).toEqual([]);
+      expect(passed).toBeGreaterThan(15);
+    }
+  });
 });

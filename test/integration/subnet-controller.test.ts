@@ -123,12 +123,12 @@ describe('alone', () => {
     });
     expect(subnet?.addresses.free).toBe(251 - 4 - 1);
     expect(Object.keys(subnet?.nodes ?? {})).toEqual([instance]);
-    for (const path of ['/', '/map?refresh=off']) {
+    for (const path of ['/', '/map?refresh=on']) {
       const page = await fetch(`${first.url}${path}`);
       expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
       const html = await page.text();
       expect(html).toContain(subnetId);
-      expect(html.includes('http-equiv="refresh"')).toBe(path === '/');
+      expect(html.includes('http-equiv="refresh"')).toBe(path !== '/');
       for (const method of ['POST', 'PUT', 'DELETE'])
         expect([method, (await fetch(`${first.url}${path}`, { method })).status]).toEqual([method, 405]);
     }

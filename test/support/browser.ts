@@ -80,7 +80,7 @@ export class Browser {
     return new Browser(child, profile);
   }
 
-  /** `script`: an expression of JavaScript, evaluated in the page. */
+  /** `script`: an expression of JavaScript, evaluated in the page; of a promise, what it resolves to. */
   async open({ url, width, height, isDark = false }: View, script = 'null', isWhole = false): Promise<Opened> {
     const { targetId } = (await this.#ask('Target.createTarget', { url: 'about:blank' })) as { targetId: string };
     const { sessionId } = (await this.#ask('Target.attachToTarget', { targetId, flatten: true })) as {
@@ -103,7 +103,7 @@ export class Browser {
     await ask('Page.navigate', { url });
     await within(loaded.promise, `${url} is loaded`);
     const evaluate = async (expression: string): Promise<unknown> => {
-      const { result } = (await ask('Runtime.evaluate', { expression, returnByValue: true })) as {
+      const { result } = (await ask('Runtime.evaluate', { expression, returnByValue: true, awaitPromise: true })) as {
         result: { value: unknown };
       };
       return result.value;
