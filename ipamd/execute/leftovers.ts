@@ -60,13 +60,17 @@ export class Leftovers {
     if (pool.snapshot().inFlight.some(({ kind }) => kind === 'create-interface')) return;
     const intents = [...this.#intents];
     try {
-      for (const found of await this.#ours()) {
+      const settle = async (found: NetworkInterfaceDescription): Promise<void> => {
         if (found.status === 'available') await this.#delete(found.id);
         else if (found.attachment?.instanceId === identity.instanceId && !pool.ledger.interfaces.has(found.id)) {
           log.warn({ eni: found.id }, 'an interrupted call left an interface attached; it joins the pool');
           await adopt(found, signal);
         }
-      }
+      };
+      // At once: a link that does not come takes a minute, and what was said of the others is true no more by then.
+      const outcomes = await Promise.allSettled((await this.#ours()).map(settle));
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
       for (const intentId of intents) await journal.append({ kind: 'intent-done', intentId });
       for (const intentId of intents) this.#intents.delete(intentId);
       this.#pause = FIRST_PAUSE_MS;
