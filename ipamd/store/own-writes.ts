@@ -85,8 +85,8 @@ export function outrank(
   const held = heldBlocks(young);
   const given = [...held.values()].flatMap((blocks) => [...blocks].flatMap(([block, is]) => (is ? [block] : [])));
   return [...after.values()].flatMap((each) => {
-    const blocks = held.get(each.id);
-    const corrected = blocks === undefined && given.length === 0 ? each : withBlocks(each, blocks ?? new Map(), given);
+    const blocks = held.get(each.id) ?? new Map<string, boolean>();
+    const corrected = blocks.size === 0 && given.length === 0 ? each : withBlocks(each, blocks, given);
     return corrected === before.get(each.id) || fits(corrected, question) ? [corrected] : [];
   });
 }
@@ -130,9 +130,12 @@ function heldBlocks(young: readonly OwnWrite[]): ReadonlyMap<string, Held> {
   const all = new Map<string, Map<string, boolean>>();
   for (const write of young) {
     if (write.kind === 'created') {
-      const { secondaryAddresses, ipv4Prefixes, ipv6Prefixes } = write.networkInterface;
-      for (const block of [...secondaryAddresses, ...ipv4Prefixes, ...ipv6Prefixes]) letGo(all, block);
+      const { id, secondaryAddresses, ipv4Prefixes, ipv6Prefixes } = write.networkInterface;
+      const blocks = [...secondaryAddresses, ...ipv4Prefixes, ...ipv6Prefixes];
+      for (const block of blocks) letGo(all, block);
+      all.set(id, new Map(blocks.map((block) => [block, true])));
     }
+    if (write.kind === 'deleted') all.delete(write.interfaceId);
     if (write.kind !== 'assigned' && write.kind !== 'unassigned' && write.kind !== 'kept') continue;
     const held = all.get(write.interfaceId) ?? new Map<string, boolean>();
     all.set(write.interfaceId, held);
