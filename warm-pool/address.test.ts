@@ -41,6 +41,41 @@ describe('addresses', () => {
     },
   );
 
+  it('are read exactly where a pattern that spells them out has them, in texts that are nearly addresses', () => {
+    const octet = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+    const pattern = new RegExp(`^${octet}\\.${octet}\\.${octet}\\.${octet}$`);
+    const piece = fc.constantFrom(
+      '0',
+      '00',
+      '01',
+      '9',
+      '10',
+      '99',
+      '199',
+      '249',
+      '255',
+      '256',
+      '300',
+      '1000',
+      '',
+      '.',
+      'a',
+      '-1',
+    );
+    const texts = fc.oneof(
+      fc.array(piece, { minLength: 3, maxLength: 5 }).map((pieces) => pieces.join('.')),
+      fc.string({ unit: fc.constantFrom('0', '1', '2', '5', '9', '.', '/', ':', '٣'), maxLength: 16 }),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        const match = pattern.exec(text);
+        const value = match?.slice(1).reduce((sum, one) => sum * 256 + Number(one), 0);
+        expect(parseIpv4(text)).toBe(value);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('keep the order of their numbers above 2^31', () => {
     expect(compareIpv4(ipv4('200.0.0.1'), ipv4('10.0.0.1'))).toBeGreaterThan(0);
   });
@@ -51,6 +86,7 @@ describe('blocks', () => {
     fc.assert(
       fc.property(block, address, (one, any) => {
         expect(parseCidr(formatCidr(one))).toEqual(one);
+        expect(blockSize(one)).toBe(2 ** (32 - one.prefixLength));
         const last = nthAddress(one, blockSize(one) - 1);
         expect(contains(one, nthAddress(one, 0)) && contains(one, last)).toBe(true);
         const known = new Address4(formatIpv4(any)).isInSubnet(new Address4(formatCidr(one)));

@@ -14,15 +14,29 @@ export interface Ipv4Block {
   readonly prefixLength: number;
 }
 
-const OCTET = '(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
-const DOTTED_QUAD = new RegExp(`^${OCTET}\\.${OCTET}\\.${OCTET}\\.${OCTET}$`);
-
 /** Reads a dotted quad. Leading zeros, signs, spaces and short forms are refused: `undefined`. */
 export function parseIpv4(text: string): Ipv4 | undefined {
-  const match = DOTTED_QUAD.exec(text);
-  if (match === null) return undefined;
-  return match.slice(1).reduce((value, octet) => value * 256 + Number(octet), 0);
+  let [value, octet, dots] = [0, NO_DIGIT, 0];
+  for (let place = 0; place < text.length; place += 1) {
+    const code = text.charCodeAt(place);
+    if (code === DOT) {
+      if (octet === NO_DIGIT || dots === 3) return undefined;
+      value = value * 256 + octet;
+      octet = NO_DIGIT;
+      dots += 1;
+      continue;
+    }
+    const digit = code - ZERO;
+    if (digit < 0 || digit > 9 || octet === 0) return undefined;
+    octet = octet === NO_DIGIT ? digit : octet * 10 + digit;
+    if (octet > 255) return undefined;
+  }
+  return dots === 3 && octet !== NO_DIGIT ? value * 256 + octet : undefined;
 }
+
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NO_DIGIT = -1;
 
 /** Reads an address that is known to be well formed; throws RangeError where it is not. */
 export function ipv4(text: string): Ipv4 {
@@ -60,7 +74,7 @@ export function formatCidr(block: Ipv4Block): string {
 
 /** How many addresses a block holds, the first and the last included. */
 export function blockSize(block: Ipv4Block): number {
-  return 2 ** (32 - block.prefixLength);
+  return block.prefixLength === 0 ? 2 ** 32 : (1 << (32 - block.prefixLength)) >>> 0;
 }
 
 /** Whether an address lies in a block. */

@@ -13,6 +13,7 @@ import {
   type Ledger,
   putInterface,
   replaceBlock,
+  replaceBlocks,
   replaceIpv6Block,
   restStray,
 } from './ledger-state.ts';
@@ -104,17 +105,19 @@ export function lookup(ledger: Ledger, attachment: Attachment): Assignment | und
 }
 
 function expireInterface(state: InterfaceState, now: number): InterfaceState {
-  let expired = state;
-  for (const [index, block] of state.blocks.entries()) {
-    const after = expireBlock(block, now);
-    if (after !== block) expired = replaceBlock(expired, index, after);
+  const changes: [number, Block][] = [];
+  for (let index = 0; index < state.blocks.length; index += 1) {
+    if ((state.columns.coolUntil[index] ?? Infinity) > now) continue;
+    const block = state.blocks[index];
+    if (block !== undefined) changes.push([index, expireBlock(block, now)]);
   }
+  let expired = changes.length === 0 ? state : replaceBlocks(state, changes);
   for (const [index, block] of state.ipv6.entries()) {
     const after = expireIpv6(block, now);
     if (after !== block) expired = replaceIpv6Block(expired, index, after);
   }
   let coolUntil = Infinity;
-  for (const use of expired.use.blocks) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
+  for (const until of expired.columns.coolUntil) coolUntil = Math.min(coolUntil, until);
   for (const use of expired.use.ipv6 ?? []) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
   return { ...expired, tally: { ...expired.tally, coolUntil } };
 }
@@ -185,7 +188,7 @@ type Addresses = Pick<Assignment, 'address' | 'ipv6Address' | 'cidr'>;
 
 function takeIpv4(ledger: Ledger, host: InterfaceState, now: number) {
   for (const kind of usableKinds(ledger, host, now)) {
-    const index = fullestBlock(host.blocks, kind, ledger.leaving.cidrs);
+    const index = fullestBlock(host, kind, ledger.leaving.cidrs);
     const block = index === undefined ? undefined : host.blocks[index];
     const position = block === undefined ? undefined : lowestFree(block);
     if (index !== undefined && block !== undefined && position !== undefined) {
@@ -213,14 +216,19 @@ function takeIpv6(host: InterfaceState, alone: boolean) {
 
 /** The block with most assigned addresses that has a free one and is not about to go; the lowest of several, as blocks are in order. */
 function fullestBlock(
-  blocks: readonly Block[],
+  { blocks, columns }: InterfaceState,
   kind: AllocationMode,
   leaving: ReadonlySet<string>,
 ): number | undefined {
   let best: number | undefined;
   let most = -1;
-  for (const [index, { use }] of blocks.entries()) {
-    if (use.block.kind !== kind || use.free === 0 || use.assigned <= most || leaving.has(use.block.cidr)) continue;
+  for (let index = 0; index < blocks.length; index += 1) {
+    if (columns.free[index] === 0) continue;
+    const use = blocks[index]?.use;
+    if (use === undefined || use.assigned <= most) continue;
+    if (use.block.kind !== kind || leaving.has(use.block.cidr)) continue;
+    // Of single addresses with nobody on them, none is fuller than another.
+    if (kind === 'address') return index;
     best = index;
     most = use.assigned;
   }

@@ -22,7 +22,7 @@ const FIRST_HELD: ReadonlySet<number> = new Set([0]);
 /** A block nobody uses yet. Throws RangeError where `cidr` is not a well-formed block. */
 export function newBlock(block: AddressBlock): Block {
   const range = cidr(block.cidr);
-  return counted(block, range, NONE_HELD, NONE_COOLING);
+  return counted({ range, size: blockSize(range), use: { block } }, NONE_HELD, NONE_COOLING);
 }
 
 /** The lowest position that is neither held nor cooling; `undefined` in a full block. */
@@ -41,35 +41,35 @@ export function addressAt(block: Block, position: number): string {
 /** The position in the hands of an attachment; a cool-down on it ends. */
 export function hold(block: Block, position: number): Block {
   const held = block.size === 1 ? FIRST_HELD : new Set(block.held).add(position);
-  return counted(block.use.block, block.range, held, without(block.cooling, position));
+  return counted(block, held, without(block.cooling, position));
 }
 
 /** The position given back: resting until `until`, or free where that is `undefined`. */
 export function letGo(block: Block, position: number, until: number | undefined): Block {
   const cooling = until === undefined ? block.cooling : new Map(block.cooling).set(position, until);
-  if (block.size === 1) return counted(block.use.block, block.range, NONE_HELD, cooling);
+  if (block.size === 1) return counted(block, NONE_HELD, cooling);
   const held = new Set(block.held);
   held.delete(position);
-  return counted(block.use.block, block.range, held, cooling);
+  return counted(block, held, cooling);
 }
 
 /** The block with every cool-down over that ends at or before `now`; the same block where none does. */
 export function expireBlock(block: Block, now: number): Block {
   if (block.use.coolUntil === undefined || block.use.coolUntil > now) return block;
-  if (block.cooling.size === 1) return counted(block.use.block, block.range, block.held, NONE_COOLING);
+  if (block.cooling.size === 1) return counted(block, block.held, NONE_COOLING);
   const cooling = new Map([...block.cooling].filter(([, until]) => until > now));
-  return counted(block.use.block, block.range, block.held, cooling);
+  return counted(block, block.held, cooling);
 }
 
 function counted(
-  block: AddressBlock,
-  range: Ipv4Block,
+  { range, size, use: { block } }: Pick<Block, 'range' | 'size'> & { readonly use: { readonly block: AddressBlock } },
   held: ReadonlySet<number>,
   cooling: ReadonlyMap<number, number>,
 ): Block {
-  const size = blockSize(range);
-  const counts = { block, assigned: held.size, cooling: cooling.size, free: size - held.size - cooling.size };
-  const use = cooling.size === 0 ? counts : { ...counts, coolUntil: soonest(cooling) };
+  const [assigned, resting] = [held.size, cooling.size];
+  const free = size - assigned - resting;
+  if (resting === 0) return { range, size, held, cooling, use: { block, assigned, cooling: 0, free } };
+  const use = { block, assigned, cooling: resting, free, coolUntil: soonest(cooling) };
   return { range, size, held, cooling, use };
 }
 

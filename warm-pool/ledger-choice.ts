@@ -45,6 +45,7 @@ export function hostingKindsOf(
 export function usableKinds(ledger: Ledger, state: InterfaceState, now: number): readonly AllocationMode[] {
   const { family, mode } = ledger.config;
   const kind = modeOn(mode, state.networkInterface.networkCardIndex);
+  if (family !== 'ipv6' && kind === 'address') return ADDRESS_ONLY;
   return hostingKindsOf(family, kind, ledger.subnets.get(state.networkInterface.subnetId), now);
 }
 
@@ -59,7 +60,8 @@ export function usableFree(ledger: Ledger, state: InterfaceState, now: number): 
   if (family === 'ipv6') return freeIpv6(state);
   if (family === 'dual' && state.ipv6.length === 0) return 0;
   const kinds = usableKinds(ledger, state, now);
-  const free = kinds.reduce((sum, kind) => sum + state.tally.free[kind], 0);
+  let free = 0;
+  for (const kind of kinds) free += state.tally.free[kind];
   return ledger.leaving.cidrs.size === 0 ? free : free - leavingFree(ledger.leaving, state, kinds);
 }
 

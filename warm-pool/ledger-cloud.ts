@@ -68,6 +68,7 @@ export function withConstraints(ledger: Ledger, constraints: readonly PlanConstr
 /** Forgets an action that was answered. Put its result into the ledger in the same step, or it is asked for again. */
 export function withoutInFlight(ledger: Ledger, actionId: string): Ledger {
   if (!ledger.inFlight.has(actionId)) return ledger;
+  if (ledger.inFlight.size === 1) return putInFlight(ledger, NONE_IN_FLIGHT);
   const inFlight = new Map(ledger.inFlight);
   inFlight.delete(actionId);
   return putInFlight(ledger, inFlight);
@@ -75,6 +76,7 @@ export function withoutInFlight(ledger: Ledger, actionId: string): Ledger {
 
 /** What the actions take away. */
 export function leavingBy(inFlight: ReadonlyMap<string, Action>): Leaving {
+  if (inFlight.size === 0) return NOTHING_LEAVES;
   const actions = [...inFlight.values()];
   return {
     cidrs: new Set(actions.flatMap((action) => (action.kind === 'release' ? action.cidrs : []))),
@@ -83,6 +85,9 @@ export function leavingBy(inFlight: ReadonlyMap<string, Action>): Leaving {
     ),
   };
 }
+
+const NONE_IN_FLIGHT: ReadonlyMap<string, Action> = new Map();
+const NOTHING_LEAVES: Leaving = { cidrs: new Set(), interfaceIds: new Set() };
 
 function putInFlight(ledger: Ledger, inFlight: ReadonlyMap<string, Action>): Ledger {
   return { ...ledger, inFlight, leaving: leavingBy(inFlight) };

@@ -11,6 +11,7 @@ import {
   type InterfaceState,
   type Ledger,
   putInterface,
+  redescribed,
 } from './ledger-state.ts';
 import type { AddressBlock, Assignment, InterfacePhase, NetworkInterface } from './model.ts';
 import { valuesOf, withEntry } from './sharded-map.ts';
@@ -22,6 +23,10 @@ import { valuesOf, withEntry } from './sharded-map.ts';
  */
 export function withInterface(ledger: Ledger, networkInterface: NetworkInterface): Ledger {
   const known = ledger.interfaces.get(networkInterface.id);
+  if (known === undefined && networkInterface.ipv6Prefixes === undefined) {
+    const placed = putInterface(ledger, interfaceState(networkInterface, [], []));
+    return withBlocks(placed, networkInterface.id, networkInterface.blocks);
+  }
   const since = Math.min(known?.networkInterface.since ?? networkInterface.since, networkInterface.since);
   const named = new Set(networkInterface.blocks.map((block) => block.cidr));
   const kept = known?.blocks.filter((block) => named.has(block.use.block.cidr)) ?? [];
@@ -51,7 +56,7 @@ export function withoutInterface(ledger: Ledger, id: string): Ledger {
 export function withPhase(ledger: Ledger, id: string, phase: InterfacePhase): Ledger {
   const state = ledger.interfaces.get(id);
   if (state === undefined) return ledger;
-  return putInterface(ledger, interfaceState({ ...state.networkInterface, phase }, state.blocks, state.ipv6));
+  return putInterface(ledger, redescribed(state, { phase }));
 }
 
 /**
@@ -62,11 +67,12 @@ export function withExclusions(
   ledger: Ledger,
   isExcluded: (networkInterface: NetworkInterface) => boolean | undefined,
 ): Ledger {
-  return [...ledger.interfaces.values()].reduce((next, { networkInterface, blocks, ipv6 }) => {
+  return [...ledger.interfaces.values()].reduce((next, state) => {
+    const { networkInterface } = state;
     const excludedFromPods = isExcluded(networkInterface);
     if (excludedFromPods === undefined || excludedFromPods === (networkInterface.excludedFromPods ?? false))
       return next;
-    return putInterface(next, interfaceState({ ...networkInterface, excludedFromPods }, blocks, ipv6));
+    return putInterface(next, redescribed(state, { excludedFromPods }));
   }, ledger);
 }
 
@@ -123,6 +129,7 @@ function setAside(ledger: Ledger, block: Block): Ledger {
 function clearOverlaps(ledger: Ledger, blocks: readonly Block[]): Ledger {
   return [...ledger.interfaces.values()].reduce((next, state) => {
     const stale = state.blocks.filter((old) => blocks.some((block) => overlaps(old.range, block.range)));
+    if (stale.length === 0) return next;
     return withoutBlocks(
       next,
       state.networkInterface.id,
@@ -132,6 +139,7 @@ function clearOverlaps(ledger: Ledger, blocks: readonly Block[]): Ledger {
 }
 
 function adoptOrphans(ledger: Ledger, id: string): Ledger {
+  if (ledger.orphans.size === 0) return ledger;
   return [...ledger.orphans.values()].reduce((next, orphan) => {
     const place = locate(next, id, orphan.address);
     if (place === undefined) return next;
@@ -145,6 +153,7 @@ function adoptOrphans(ledger: Ledger, id: string): Ledger {
 }
 
 function adoptCoolDowns(ledger: Ledger, id: string): Ledger {
+  if (ledger.strayCoolDowns.size === 0) return ledger;
   return [...ledger.strayCoolDowns].reduce((next, [address, until]) => {
     const place = locate(next, id, address);
     if (place === undefined) return next;

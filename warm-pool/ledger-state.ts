@@ -1,6 +1,6 @@
 /** The shape of the ledger and the small steps its transitions are made of. Internal; `ledger.ts` is the public face. */
 
-import { compareBlocks, compareIpv4, contains, type Ipv4 } from './address.ts';
+import { compareBlocks, type Ipv4 } from './address.ts';
 import type { Block } from './ledger-block.ts';
 import type { Ipv6Block } from './ledger-ipv6.ts';
 import { parseIpv6 } from './ipv6.ts';
@@ -11,6 +11,7 @@ import type {
   AllocationMode,
   Assignment,
   Attachment,
+  BlockUse,
   CoolDown,
   Family,
   InstanceLimits,
@@ -37,10 +38,23 @@ export interface LedgerConfig {
 export interface InterfaceState {
   readonly networkInterface: NetworkInterface;
   readonly blocks: readonly Block[];
+  readonly columns: BlockColumns;
   /** Its /80 prefixes, in order of their text. */
   readonly ipv6: readonly Ipv6Block[];
   readonly use: InterfaceUse;
   readonly tally: Tally;
+}
+
+/**
+ * What is looked for in all blocks of an interface, each in one array beside the others, in their order: a look goes over a few
+ * lines of memory, not to every block.
+ */
+export interface BlockColumns {
+  /** First addresses. */
+  readonly bases: readonly Ipv4[];
+  readonly free: readonly number[];
+  /** When the first of its cooling addresses is free again; Infinity where none cools. */
+  readonly coolUntil: readonly number[];
 }
 
 /** Sums over the blocks of one interface; those without a family's name are about IPv4. */
@@ -111,16 +125,33 @@ export function interfaceState(
   unsortedIpv6: readonly Ipv6Block[],
 ): InterfaceState {
   const blocks = unsorted.toSorted((a, b) => compareBlocks(a.range, b.range));
-  const { ipv6Prefixes: _, ...rest } = networkInterface;
-  const described = { ...rest, blocks: blocks.map((block): AddressBlock => block.use.block) };
+  const named = blocks.map((block): AddressBlock => block.use.block);
+  const described = { ...withoutIpv6Prefixes(networkInterface), blocks: named };
   const state: InterfaceState = {
     networkInterface: described,
     blocks,
+    columns: {
+      bases: blocks.map(({ range }) => range.base),
+      free: blocks.map(({ use }) => use.free),
+      coolUntil: blocks.map(({ use }) => use.coolUntil ?? Infinity),
+    },
     ipv6: [],
     use: { networkInterface: described, blocks: blocks.map((block) => block.use) },
-    tally: blocks.reduce((tally, block) => addToTally(tally, block, 1), EMPTY_TALLY),
+    tally: tallyOf(blocks),
   };
   return unsortedIpv6.length === 0 ? state : withIpv6Blocks(state, unsortedIpv6);
+}
+
+/** The state of the same interface in another phase, or otherwise described; its blocks and /80 prefixes stay. */
+export function redescribed(state: InterfaceState, changed: Partial<NetworkInterface>): InterfaceState {
+  const networkInterface = { ...state.networkInterface, ...changed };
+  return { ...state, networkInterface, use: { ...state.use, networkInterface } };
+}
+
+function withoutIpv6Prefixes(networkInterface: NetworkInterface): NetworkInterface {
+  if (!('ipv6Prefixes' in networkInterface)) return networkInterface;
+  const { ipv6Prefixes: _, ...rest } = networkInterface;
+  return rest;
 }
 
 function withIpv6Blocks(state: InterfaceState, unsorted: readonly Ipv6Block[]): InterfaceState {
@@ -129,6 +160,7 @@ function withIpv6Blocks(state: InterfaceState, unsorted: readonly Ipv6Block[]): 
   return {
     networkInterface,
     blocks: state.blocks,
+    columns: state.columns,
     ipv6,
     use: { networkInterface, blocks: state.use.blocks, ipv6: ipv6.map(({ use }) => use) },
     tally: ipv6.reduce((tally, block) => addIpv6ToTally(tally, block, 1), state.tally),
@@ -137,14 +169,27 @@ function withIpv6Blocks(state: InterfaceState, unsorted: readonly Ipv6Block[]): 
 
 /** The state with the block at `index` replaced by the same block in another use. */
 export function replaceBlock(state: InterfaceState, index: number, block: Block): InterfaceState {
-  const before = state.blocks[index];
-  const rest = before === undefined ? state.tally : addToTally(state.tally, before, -1);
-  return {
-    ...state,
-    blocks: state.blocks.with(index, block),
-    use: { ...state.use, blocks: state.use.blocks.with(index, block.use) },
-    tally: addToTally(rest, block, 1),
-  };
+  return replaceBlocks(state, [[index, block]]);
+}
+
+/** The state with several blocks replaced, each by the same block in another use. */
+export function replaceBlocks(state: InterfaceState, changes: readonly (readonly [number, Block])[]): InterfaceState {
+  const blocks = [...state.blocks];
+  const uses = [...state.use.blocks];
+  const free = [...state.columns.free];
+  const coolUntil = [...state.columns.coolUntil];
+  const sums = new Sums(state.tally);
+  for (const [index, block] of changes) {
+    const before = blocks[index];
+    if (before !== undefined) sums.add(before.use, -1);
+    sums.add(block.use, 1);
+    blocks[index] = block;
+    uses[index] = block.use;
+    free[index] = block.use.free;
+    coolUntil[index] = block.use.coolUntil ?? Infinity;
+  }
+  const columns = { bases: state.columns.bases, free, coolUntil };
+  return { ...state, blocks, columns, use: { ...state.use, blocks: uses }, tally: sums.tally() };
 }
 
 /** The state with the /80 at `index` replaced by the same /80 in another use. */
@@ -162,17 +207,16 @@ export function replaceIpv6Block(state: InterfaceState, index: number, block: Ip
 
 /** Where an address lies in an interface; `undefined` where it lies in none of its blocks. */
 export function findBlock(state: InterfaceState, address: Ipv4): { index: number; block: Block } | undefined {
-  let low = 0;
-  let high = state.blocks.length - 1;
-  while (low <= high) {
-    const index = (low + high) >> 1;
-    const block = state.blocks[index];
-    if (block === undefined) return undefined;
-    if (contains(block.range, address)) return { index, block };
-    if (compareIpv4(block.range.base, address) < 0) low = index + 1;
-    else high = index - 1;
+  const { bases } = state.columns;
+  let [index, high] = [-1, bases.length - 1];
+  // The last block that does not begin after the address; all up to `index` are such, and none after `high`.
+  while (index < high) {
+    const middle = (index + high + 1) >> 1;
+    if ((bases[middle] ?? Infinity) <= address) index = middle;
+    else high = middle - 1;
   }
-  return undefined;
+  const block = state.blocks[index];
+  return block !== undefined && address - block.range.base < block.size ? { index, block } : undefined;
 }
 
 /** Where an address lies on the node. */
@@ -229,14 +273,49 @@ function addIpv6ToTally(tally: Tally, { use }: Ipv6Block, sign: 1 | -1): Tally {
   };
 }
 
-function addToTally(tally: Tally, { use }: Block, sign: 1 | -1): Tally {
-  const free = tally.free[use.block.kind] + sign * use.free;
-  return {
-    ...tally,
-    assigned: tally.assigned + sign * use.assigned,
-    cooling: tally.cooling + sign * use.cooling,
-    free: use.block.kind === 'prefix' ? { ...tally.free, prefix: free } : { ...tally.free, address: free },
+function tallyOf(blocks: readonly Block[]): Tally {
+  const sums = new Sums(EMPTY_TALLY);
+  for (const { use } of blocks) sums.add(use, 1);
+  return sums.tally();
+}
+
+/** A tally while it is added up. */
+class Sums {
+  readonly #start: Tally;
+  #assigned: number;
+  #cooling: number;
+  #addresses: number;
+  #prefixes: number;
+  #coolUntil: number;
+
+  constructor(start: Tally) {
+    this.#start = start;
+    this.#assigned = start.assigned;
+    this.#cooling = start.cooling;
+    this.#addresses = start.free.address;
+    this.#prefixes = start.free.prefix;
+    this.#coolUntil = start.coolUntil;
+  }
+
+  add({ block, assigned, cooling, free, coolUntil }: BlockUse, sign: 1 | -1): void {
+    this.#assigned += sign * assigned;
+    this.#cooling += sign * cooling;
+    if (block.kind === 'prefix') this.#prefixes += sign * free;
+    else this.#addresses += sign * free;
     // A time that is too early costs one look in vain; a time that is too late would hold an address back.
-    coolUntil: sign > 0 ? Math.min(tally.coolUntil, use.coolUntil ?? Infinity) : tally.coolUntil,
-  };
+    if (sign > 0 && coolUntil !== undefined && coolUntil < this.#coolUntil) this.#coolUntil = coolUntil;
+  }
+
+  tally(): Tally {
+    const { alone, ipv6Assigned, ipv6Cooling } = this.#start;
+    return {
+      assigned: this.#assigned,
+      alone,
+      ipv6Assigned,
+      ipv6Cooling,
+      cooling: this.#cooling,
+      free: { address: this.#addresses, prefix: this.#prefixes },
+      coolUntil: this.#coolUntil,
+    };
+  }
 }

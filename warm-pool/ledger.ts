@@ -10,19 +10,22 @@ import { leavingBy } from './ledger-cloud.ts';
 import type { Ledger, LedgerConfig } from './ledger-state.ts';
 import { emptyShardedMap } from './sharded-map.ts';
 
+/** What all ledgers share that have none: who simulates thousands finds them in the cache. */
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
+
 /** A node that holds nothing yet. */
 export function emptyLedger(config: LedgerConfig): Ledger {
   return {
     config,
-    interfaces: new Map(),
+    interfaces: NONE,
     attachments: emptyShardedMap(),
-    orphans: new Map(),
-    ipv6Orphans: new Map(),
-    strayCoolDowns: new Map(),
-    subnets: new Map(),
-    inFlight: new Map(),
+    orphans: NONE,
+    ipv6Orphans: NONE,
+    strayCoolDowns: NONE,
+    subnets: NONE,
+    inFlight: NONE,
     constraints: [],
-    leaving: leavingBy(new Map()),
+    leaving: leavingBy(NONE),
     coolUntil: Infinity,
   };
 }

@@ -1,44 +1,82 @@
 /**
- * A look that is cheaper than a plan: whether planning is in vain, now and at any later time, until the ledger changes.
+ * A look that is cheaper than a plan: until when planning is in vain, while the ledger stays as it is.
  *
- * What it goes by: without waiting pods, calls in flight and anything unusual, the planner judges growth by what is free,
- * and time alone only makes more free; it judges every release by whether the rest would be short, and time alone adds no
- * more to the rest than all that cools now. So no growth with what is free now, and no release with all that cools counted
- * as free, means no action at any time.
+ * What it goes by: without waiting pods and anything unusual, the planner judges growth by what is free and on its way, and
+ * time alone only makes more free. It judges a release by whether the rest would be short, which changes when a cool-down
+ * ends, and takes no interface before its own cool-downs and its youth are over.
  */
 
 import type { InterfaceState, Ledger } from './ledger-state.ts';
-import type { AllocationMode, WarmTargets } from './model.ts';
-import { type Counts, maySpare, type Policy, policyOf, shortage } from './plan-targets.ts';
-import { less } from './plan-view.ts';
+import type { Action, AllocationMode, WarmTargets } from './model.ts';
+import { YOUNG_MS } from './plan-shrink.ts';
+import { type Counts, isShort, maySpare, type Policy, policyOf } from './plan-targets.ts';
+import { less, sizeOf } from './plan-view.ts';
 
 /**
- * True promises that `plan` has no actions for the snapshot of this ledger at any time from `now` on, while no pod waits and the
- * ledger stays as it is (plan-quiet.property.test.ts). False promises nothing.
+ * Promises that `plan` has no actions for the snapshot of this ledger at any time from `now` to before the time it returns
+ * (Infinity: ever), while no pod waits and the ledger stays as it is (plan-quiet.property.test.ts). `now` promises nothing.
+ * Cool-downs that are over must have been ended (`expire`), or it promises less than it could.
  */
-export function isQuiet(ledger: Ledger, targets: WarmTargets): boolean {
-  if (!isUsual(ledger)) return false;
+export function quietUntil(ledger: Ledger, targets: WarmTargets, now: number): number {
+  if (!isUsual(ledger)) return now;
   const { mode, limits } = ledger.config;
   const perInterface = Math.max(0, limits.ipv4PerInterface - 1);
-  const policy = policyOf(mode, targets, perInterface);
-  let [now, rested, room] = [NOTHING, NOTHING, ledger.interfaces.size < limits.maxInterfaces];
+  let [held, coming, rested] = [NOTHING, comingTo(ledger, mode), NOTHING];
+  if (coming === undefined) return now;
+  let hasRoom = ledger.interfaces.size + creates(ledger) < limits.maxInterfaces;
   for (const state of ledger.interfaces.values()) {
+    if (state.networkInterface.networkCardIndex !== 0) return now;
+    if (isLeaving(state, ledger)) continue;
     const counts = usualCounts(state, mode);
-    if (counts === undefined) return false;
-    now = plus(now, counts.now);
-    rested = plus(rested, counts.rested);
-    room ||= state.blocks.length < perInterface;
+    if (counts === undefined) return now;
+    hasRoom ||= state.blocks.length < perInterface;
+    if (state.networkInterface.phase === 'attaching') coming = plus(coming, counts.now);
+    else [held, rested] = [plus(held, counts.now), plus(rested, counts.rested)];
   }
-  const mayGrow = room && now.total < limits.maxPods && shortage(policy, mode, now, 0) !== undefined;
-  return !mayGrow && !mayShrink(ledger, policy, mode, rested);
+  const policy = policyOf(mode, targets, perInterface);
+  const expected = plus(held, coming);
+  if (hasRoom && expected.total < limits.maxPods && isShort(policy, expected, 0)) return now;
+  return shrinksAt(ledger, { policy, held, rested, now, minimumAgeMs: targets.interfaceMinimumAgeMs ?? YOUNG_MS });
 }
 
 const NOTHING: Counts = { free: 0, total: 0, freePrefixes: 0, partialFree: 0 };
 
-function isUsual({ config, inFlight, orphans, ipv6Orphans, constraints }: Ledger): boolean {
-  const { family = 'ipv4', cards = [] } = config;
-  const isBusy = inFlight.size + orphans.size + ipv6Orphans.size + constraints.length > 0;
-  return family === 'ipv4' && cards.length === 0 && !isBusy;
+function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean {
+  const { family = 'ipv4', cards } = config;
+  const isPlain = family === 'ipv4' && (cards === undefined || cards.length === 0);
+  return isPlain && orphans.size === 0 && ipv6Orphans.size === 0 && constraints.length === 0;
+}
+
+function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState, { leaving }: Ledger): boolean {
+  return managed && (phase === 'draining' || leaving.interfaceIds.has(id));
+}
+
+/** What calls in flight will bring; undefined where one of them is not looked into here. */
+function comingTo(ledger: Ledger, mode: AllocationMode): Counts | undefined {
+  let coming = NOTHING;
+  for (const action of ledger.inFlight.values()) {
+    if (action.kind === 'delete-interface') continue;
+    if (action.kind !== 'create-interface' || action.mode !== mode || action.networkCardIndex !== 0) return undefined;
+    if (hasArrived(action, ledger)) continue;
+    const free = action.count * sizeOf(mode);
+    const whole = mode === 'prefix';
+    coming = plus(coming, { free, total: free, freePrefixes: whole ? action.count : 0, partialFree: whole ? 0 : free });
+  }
+  return coming;
+}
+
+/** Interfaces on their way. */
+function creates(ledger: Ledger): number {
+  let count = 0;
+  for (const action of ledger.inFlight.values())
+    if (action.kind === 'create-interface' && !hasArrived(action, ledger)) count += 1;
+  return count;
+}
+
+function hasArrived(action: Extract<Action, { kind: 'create-interface' }>, { interfaces }: Ledger): boolean {
+  for (const { networkInterface } of interfaces.values())
+    if (networkInterface.deviceIndex === action.deviceIndex) return true;
+  return false;
 }
 
 /** What an interface holds now, and when all that cools is free; undefined for one that the planner may treat apart. */
@@ -46,8 +84,8 @@ function usualCounts(
   { networkInterface, blocks, tally, ipv6 }: InterfaceState,
   mode: AllocationMode,
 ): { readonly now: Counts; readonly rested: Counts } | undefined {
-  const { phase, managed, excludedFromPods, networkCardIndex } = networkInterface;
-  if (phase !== 'ready' || !managed || excludedFromPods === true || networkCardIndex !== 0) return undefined;
+  const { managed, excludedFromPods } = networkInterface;
+  if (!managed || excludedFromPods === true) return undefined;
   if (ipv6.length > 0 || tally.free[mode === 'address' ? 'prefix' : 'address'] > 0) return undefined;
   // Every block is one address exactly where there are as many addresses as blocks: no look at each of them is needed.
   if (mode === 'address' && tally.assigned + tally.cooling + tally.free.address !== blocks.length) return undefined;
@@ -70,19 +108,47 @@ function usualCounts(
   };
 }
 
-function mayShrink(ledger: Ledger, policy: Policy, mode: AllocationMode, rested: Counts): boolean {
-  const spares = (gone: Counts) => maySpare(policy, mode, rested, less(rested, gone), 0);
-  if (policy.kind !== 'eni' && rested.free > 0) {
-    if (mode === 'address' && spares({ free: 1, total: 1, freePrefixes: 0, partialFree: 1 })) return true;
-    if (rested.freePrefixes > 0 && spares({ free: 16, total: 16, freePrefixes: 1, partialFree: 0 })) return true;
+interface Ground {
+  readonly policy: Policy;
+  /** What is ready now, and the same when all that cools is free. */
+  readonly held: Counts;
+  readonly rested: Counts;
+  readonly now: number;
+  readonly minimumAgeMs: number;
+}
+
+/** No release before this time. */
+function shrinksAt(ledger: Ledger, { policy, held, rested, now, minimumAgeMs }: Ground): number {
+  if (isShort(policy, rested, 0)) return Infinity;
+  const { mode } = ledger.config;
+  // The sums change when the next cool-down ends, not before.
+  const nextSums = Math.max(now, ledger.coolUntil);
+  let earliest = Infinity;
+  if (policy.kind !== 'eni') {
+    if (sparesBlock(policy, mode, held)) return now;
+    if (sparesBlock(policy, mode, rested)) earliest = nextSums;
   }
   for (const state of ledger.interfaces.values()) {
-    if (state.networkInterface.isPrimary || state.tally.assigned > 0) continue;
+    const { isPrimary, phase, since } = state.networkInterface;
+    if (isPrimary || state.tally.assigned > 0 || phase !== 'ready' || isLeaving(state, ledger)) continue;
     const counts = usualCounts(state, mode);
-    if (counts === undefined || spares(counts.rested)) return true;
+    if (counts === undefined) return now;
+    if (maySpare(policy, held, less(held, counts.now), 0)) {
+      const rests = state.tally.cooling > 0 ? Math.max(now, state.tally.coolUntil) : now;
+      earliest = Math.min(earliest, Math.max(rests, since + minimumAgeMs));
+    } else if (maySpare(policy, rested, less(rested, counts.rested), 0)) earliest = Math.min(earliest, nextSums);
   }
-  return false;
+  return earliest;
 }
+
+function sparesBlock(policy: Policy, mode: AllocationMode, counts: Counts): boolean {
+  if (counts.free === 0) return false;
+  if (mode === 'address') return maySpare(policy, counts, less(counts, ONE), 0);
+  return counts.freePrefixes > 0 && maySpare(policy, counts, less(counts, ONE_PREFIX), 0);
+}
+
+const ONE: Counts = { free: 1, total: 1, freePrefixes: 0, partialFree: 1 };
+const ONE_PREFIX: Counts = { free: 16, total: 16, freePrefixes: 1, partialFree: 0 };
 
 function plus(a: Counts, b: Counts): Counts {
   return {

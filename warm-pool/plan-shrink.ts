@@ -4,7 +4,7 @@
  */
 
 import type { Action, Explanation, Refusal } from './model.ts';
-import { type Counts, maySpare, type Policy, shortage, surplusReason, targetInputs } from './plan-targets.ts';
+import { type Counts, isShort, maySpare, type Policy, surplusReason, targetInputs } from './plan-targets.ts';
 import { countsOf, type Host, hostsNow, isIdle, less, type View } from './plan-view.ts';
 
 /** An interface younger than this is not removed, unless told: a pod that made it needed may be a moment away from its next. */
@@ -17,7 +17,7 @@ export interface ShrinkPlan {
 
 /** Whole interfaces first: one removal frees a slot and many addresses at once. Then single blocks. */
 export function shrink(view: View, policy: Policy, minimumAgeMs = YOUNG_MS): ShrinkPlan {
-  if (shortage(policy, view.mode, view.held, view.demand) !== undefined) return { actions: [], refusals: [] };
+  if (isShort(policy, view.held, view.demand)) return { actions: [], refusals: [] };
   const interfaces = removeInterfaces(view, policy, minimumAgeMs);
   // WARM_ENI_TARGET counts whole interfaces, so single addresses stay with theirs.
   const releases = policy.kind === 'eni' ? [] : releaseBlocks(view, policy, interfaces.left, interfaces.spared);
@@ -42,7 +42,7 @@ function removeInterfaces(view: View, policy: Policy, minimumAgeMs: number) {
   let left = view.held;
   for (const host of removable(view)) {
     const after = less(left, host.counts);
-    if (!maySpare(policy, view.mode, left, after, view.demand)) continue;
+    if (!maySpare(policy, left, after, view.demand)) continue;
     // One that must wait is counted as gone all the same: releasing its blocks one by one meanwhile would cost a call.
     spared.add(host.networkInterface.id);
     const hindrance = hindranceOf(host, view.now, minimumAgeMs);
@@ -88,7 +88,7 @@ function releaseBlocks(view: View, policy: Policy, start: Counts, spared: Readon
     const cidrs: string[] = [];
     for (const block of releaseOrder(host)) {
       const after = less(left, countsOf(block));
-      if (!maySpare(policy, view.mode, left, after, view.demand)) continue;
+      if (!maySpare(policy, left, after, view.demand)) continue;
       cidrs.push(block.block.cidr);
       left = after;
     }

@@ -44,12 +44,17 @@ export function policyOf(mode: AllocationMode, targets: WarmTargets, perInterfac
   return { kind: 'eni', warm: targets.warmEniTarget, perInterface };
 }
 
+/** Whether the pool is below target once `demand` waiting pods are served: whether `shortage` would say what is missing. */
+export function isShort(policy: Policy, { free, total }: Counts, demand: number): boolean {
+  return free < demand || targetGap(policy, free - demand, total) > 0;
+}
+
 /** How far the pool is below target once `demand` waiting pods are served; `undefined` where it is not. */
 export function shortage(policy: Policy, mode: AllocationMode, counts: Counts, demand: number): Shortage | undefined {
+  if (!isShort(policy, counts, demand)) return undefined;
   const spare = counts.free - demand;
   const awaited = Math.max(0, -spare);
   const addresses = Math.max(awaited, targetGap(policy, spare, counts.total));
-  if (addresses <= 0) return undefined;
   const whole = policy.kind === 'prefix' ? policy.warm - freePrefixesAfter(counts, demand) : 0;
   return {
     addresses,
@@ -64,8 +69,8 @@ export function shortage(policy: Policy, mode: AllocationMode, counts: Counts, d
  * that WARM_PREFIX_TARGET wants whole stay whole. Limits such as max pods play no part: a pool that is at its limit
  * keeps its warm addresses, for the pods that replace others.
  */
-export function maySpare(policy: Policy, mode: AllocationMode, before: Counts, after: Counts, demand: number): boolean {
-  if (shortage(policy, mode, after, demand) !== undefined) return false;
+export function maySpare(policy: Policy, before: Counts, after: Counts, demand: number): boolean {
+  if (isShort(policy, after, demand)) return false;
   if (policy.kind !== 'prefix' || after.freePrefixes === before.freePrefixes) return true;
   return freePrefixesAfter(after, demand) >= policy.warm;
 }

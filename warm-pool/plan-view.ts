@@ -240,28 +240,48 @@ function hostOf(
 ): Host {
   const { networkInterface, blocks, ipv6 = [] } = use;
   const mine = inFlight.filter((action) => 'interfaceId' in action && action.interfaceId === networkInterface.id);
-  const going = new Set(mine.flatMap((action) => (action.kind === 'release' ? action.cidrs : [])));
+  const going = goingBy(mine);
   const coming = sum(mine, (action) => (action.kind === 'assign' ? action.count : 0));
-  const staying = going.size === 0 ? blocks : blocks.filter(({ block }) => !going.has(block.cidr));
+  const { staying, usable, foreign, counts, cooling } = sorted(blocks, kinds, going);
+  const assigned = podsOn(use);
   const asksForPrefix = prospect === 'askable' && networkInterface.excludedFromPods !== true;
-  const usable = staying.filter(({ block }) => kinds.includes(block.kind));
   const isFull = (networkInterface.fullUntil ?? 0) > now;
   return {
     networkInterface,
     usable,
-    foreign: staying.filter(({ block }) => !kinds.includes(block.kind)),
+    foreign,
     ipv6,
     ipv6Prospect: prospect,
-    assigned: podsOn(use),
-    unused: podsOn(use) === 0 && (use.orphans ?? 0) === 0 && ipv6.every(({ assigned }) => assigned === 0),
-    cooling: sum(blocks, (block) => block.cooling) + sum(ipv6, ({ cooling }) => cooling),
+    assigned,
+    unused: assigned === 0 && (use.orphans ?? 0) === 0 && ipv6.every(({ assigned }) => assigned === 0),
+    cooling: cooling + sum(ipv6, ({ cooling }) => cooling),
     // A block may leave the ledger before its release is answered; it takes room until then all the same.
-    room: canFill(prospect) && !isFull ? Math.max(0, perInterface - staying.length - going.size - coming) : 0,
+    room: canFill(prospect) && !isFull ? Math.max(0, perInterface - staying - going.size - coming) : 0,
     // One that is about to get its /80 is not here yet, and must not be judged as if it were.
     growing: coming > 0 || prospect === 'coming' || (family === 'dual' && asksForPrefix),
     releasing: going.size > 0,
-    counts: addAll(usable.map(countsOf)),
+    counts,
   };
+}
+
+const NOTHING_GOES: ReadonlySet<string> = new Set();
+
+function goingBy(actions: readonly Action[]): ReadonlySet<string> {
+  if (actions.length === 0) return NOTHING_GOES;
+  return new Set(actions.flatMap((action) => (action.kind === 'release' ? action.cidrs : [])));
+}
+
+/** The blocks of an interface, each looked at once: this runs over every block of the node on every plan. */
+function sorted(blocks: readonly BlockUse[], kinds: readonly AllocationMode[], going: ReadonlySet<string>) {
+  const usable: BlockUse[] = [];
+  const foreign: BlockUse[] = [];
+  let cooling = 0;
+  for (const use of blocks) {
+    cooling += use.cooling;
+    if (going.has(use.block.cidr)) continue;
+    (kinds.includes(use.block.kind) ? usable : foreign).push(use);
+  }
+  return { staying: usable.length + foreign.length, usable, foreign, cooling, counts: countsOfAll(usable) };
 }
 
 function comingCounts(
@@ -283,7 +303,17 @@ function subnetOf(hosts: readonly Host[], interfaceId: string): string | undefin
   return hosts.find((host) => host.networkInterface.id === interfaceId)?.networkInterface.subnetId;
 }
 
-/** A plain loop: this runs over every block of the node on every event. */
+function countsOfAll(blocks: readonly BlockUse[]): Counts {
+  let [free, total, freePrefixes, partialFree] = [0, 0, 0, 0];
+  for (const { block, assigned, cooling, free: own } of blocks) {
+    free += own;
+    total += assigned + cooling + own;
+    if (block.kind === 'prefix' && assigned === 0) freePrefixes += 1;
+    else partialFree += own;
+  }
+  return { free, total, freePrefixes, partialFree };
+}
+
 function addAll(all: readonly Counts[]): Counts {
   let [free, total, freePrefixes, partialFree] = [0, 0, 0, 0];
   for (const one of all) {

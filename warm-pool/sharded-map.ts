@@ -10,9 +10,13 @@ export interface ShardedMap<V> {
   readonly shards: readonly ReadonlyMap<string, V>[];
 }
 
+/** What all shards without an entry share: most nodes have fewer pods than shards. */
+const NO_ENTRY: ReadonlyMap<string, never> = new Map<string, never>();
+const NO_SHARDS: readonly ReadonlyMap<string, never>[] = Array.from({ length: SHARDS }, () => NO_ENTRY);
+
 /** A map with no entry. */
 export function emptyShardedMap<V>(): ShardedMap<V> {
-  return { size: 0, shards: Array.from({ length: SHARDS }, () => new Map<string, V>()) };
+  return { size: 0, shards: NO_SHARDS };
 }
 
 /** The value of a key, or `undefined`. */
@@ -33,6 +37,7 @@ export function withoutEntry<V>(map: ShardedMap<V>, key: string): ShardedMap<V> 
   const index = shardOf(key);
   const before = map.shards[index];
   if (before === undefined || !before.has(key)) return map;
+  if (before.size === 1) return { size: map.size - 1, shards: map.shards.with(index, NO_ENTRY) };
   const shard = new Map(before);
   shard.delete(key);
   return { size: map.size - 1, shards: map.shards.with(index, shard) };

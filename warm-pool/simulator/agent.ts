@@ -27,14 +27,15 @@ export interface PodDesk {
   failed(pod: number, reason: string): void;
 }
 
-/** What agents share. */
+/** What an agent stands on. */
 export interface Site {
   readonly timeline: Timeline;
   readonly account: Account;
   readonly measures: Measures;
   readonly desk: PodDesk;
   readonly kubelet: Kubelet;
-  readonly wake: (agent: NodeAgent) => void;
+  /** The agent is to plan at the end of this instant. */
+  readonly wake: () => void;
 }
 
 /** Makes the agent of a node. */

@@ -1,7 +1,7 @@
 /** One run: pods come and go on the nodes of a cluster, under one policy, in virtual time. Same arguments, same result. */
 
 import { Account } from './account.ts';
-import type { NodeAgent, Policy, Site } from './agent.ts';
+import type { NodeAgent, Policy } from './agent.ts';
 import { type Cluster, type Kubelet, KUBELET, type PodSchedule } from './cluster.ts';
 import { Measures } from './measures.ts';
 import { between, randomOf } from './random.ts';
@@ -40,7 +40,9 @@ export class Simulation {
   readonly #scheduler: Scheduler;
   readonly #random: () => number;
   readonly #series: SamplePoint[] = [];
-  readonly #dirty = new Set<NodeAgent>();
+  /** Agents that are to plan, by their place, and whether one is among them. */
+  #dirty: number[] = [];
+  readonly #isDirty: Uint8Array;
   readonly #state: Uint8Array;
   readonly #nodeOf: Int32Array;
   readonly #askedAt: Float64Array;
@@ -60,6 +62,7 @@ export class Simulation {
     this.#state = new Uint8Array(count);
     this.#nodeOf = new Int32Array(count).fill(-1);
     this.#askedAt = new Float64Array(count);
+    this.#isDirty = new Uint8Array(cluster.nodes.length);
     this.#stops = stopsWithin(pods, cluster.durationMs);
     this.#measures = new Measures(cluster.durationMs);
     this.#sampleMs = Math.max(1000, Math.ceil(cluster.durationMs / SAMPLES));
@@ -73,9 +76,10 @@ export class Simulation {
       served: (pod: number): void => this.#served(pod),
       failed: (pod: number, reason: string): void => this.#failed(pod, reason),
     };
-    const wake = (agent: NodeAgent): void => void this.#dirty.add(agent);
-    const site: Site = { ...shared, account: this.#account, desk, kubelet, wake };
-    this.#agents = cluster.nodes.map((node, index) => policy(node, site, `eni-${index}`));
+    const site = { ...shared, account: this.#account, desk, kubelet };
+    this.#agents = cluster.nodes.map((node, index) =>
+      policy(node, { ...site, wake: () => this.#wake(index) }, `eni-${index}`),
+    );
     this.#scheduler = new Scheduler(cluster.nodes, this.#agents, randomOf(seed, 'scheduler'));
     for (const [index, { from, until }] of cluster.nodes.entries()) {
       this.#timeline.at(from, () => this.#agents[index]?.start());
@@ -109,13 +113,28 @@ export class Simulation {
         done += 1;
       }
       for (; this.#timeline.nextAt === at; done += 1) this.#timeline.step();
-      // The agents plan when all that happens at one time has happened, as the daemon does at the end of a turn.
-      for (const agent of this.#dirty) {
-        this.#dirty.delete(agent);
-        agent.reconcile();
-      }
+      this.#reconcile();
     }
     return false;
+  }
+
+  #wake(place: number): void {
+    if (this.#isDirty[place] === 1) return;
+    this.#isDirty[place] = 1;
+    this.#dirty.push(place);
+  }
+
+  /** The agents plan when all that happens at one time has happened, as the daemon does at the end of a turn; in one order always. */
+  #reconcile(): void {
+    while (this.#dirty.length > 0) {
+      const places = this.#dirty;
+      this.#dirty = [];
+      if (places.length > 1) places.sort((a, b) => a - b);
+      for (const place of places) {
+        this.#isDirty[place] = 0;
+        this.#agents[place]?.reconcile();
+      }
+    }
   }
 
   /** What came of it so far. */

@@ -3,6 +3,7 @@
 import {
   assign,
   emptyLedger,
+  expire,
   type Ledger,
   unassign,
   withInFlight,
@@ -12,7 +13,7 @@ import {
 } from '../ledger.ts';
 import type { Attachment, PodReference, Refusal } from '../model.ts';
 import { planCards } from '../plan-cards.ts';
-import { isQuiet } from '../plan-quiet.ts';
+import { quietUntil } from '../plan-quiet.ts';
 import { ok } from './account.ts';
 import type { NodeAgent, Policy, Site } from './agent.ts';
 import { CallGate } from './call-gate.ts';
@@ -92,7 +93,7 @@ class WellspringNode implements NodeAgent {
   add(pod: number): void {
     if (!this.isReady) this.#site.desk.failed(pod, 'not-ready');
     else if (this.#queue.length > 0 || !this.#give(pod)) this.#wait(pod);
-    this.#site.wake(this);
+    this.#site.wake();
   }
 
   remove(pod: number): void {
@@ -103,20 +104,27 @@ class WellspringNode implements NodeAgent {
       this.#ledger = outcome.ledger;
       this.#countPod(-1);
     }
-    this.#site.wake(this);
+    this.#site.wake();
   }
 
   reconcile(): void {
     if (!this.isReady || this.#gate.isClosed) return;
     for (let plans = 0; plans < MOST_PLANS; plans += 1) {
       this.#serve();
-      if (this.#queue.length === 0 && !this.#isPlanningAll && isQuiet(this.#ledger, this.#node.kind.targets)) {
-        this.#refusals = [];
-        this.#wakeAt = undefined;
-        return;
-      }
-      if (!this.#planOnce()) return;
+      if (this.#isQuiet() || !this.#planOnce()) return;
     }
+  }
+
+  /** Whether a plan is in vain; then it is arranged when to look again. */
+  #isQuiet(): boolean {
+    if (this.#queue.length > 0 || this.#isPlanningAll) return false;
+    const { now } = this.#site.timeline;
+    this.#ledger = expire(this.#ledger, now);
+    const until = quietUntil(this.#ledger, this.#node.kind.targets, now);
+    if (until <= now) return false;
+    this.#refusals = [];
+    this.#wakeAtTime(until === Infinity ? undefined : until);
+    return true;
   }
 
   stop(): void {
@@ -157,13 +165,13 @@ class WellspringNode implements NodeAgent {
       // Planned anew meanwhile, with another time to wake.
       if (this.#wakeAt !== at) return;
       this.#wakeAt = undefined;
-      this.#site.wake(this);
+      this.#site.wake();
     });
   }
 
   #update(transition: (ledger: Ledger) => Ledger): void {
     this.#ledger = transition(this.#ledger);
-    this.#site.wake(this);
+    this.#site.wake();
   }
 
   #serve(): void {
@@ -195,7 +203,7 @@ class WellspringNode implements NodeAgent {
       if (this.#since.get(pod) !== since) return;
       this.#leaveQueue(this.#queue.indexOf(pod));
       this.#site.desk.failed(pod, this.#why());
-      this.#site.wake(this);
+      this.#site.wake();
     });
   }
 
