@@ -31,6 +31,7 @@ import { SecondLooks } from './execute/second-looks.ts';
 import { SubnetWatch } from './execute/subnet-watch.ts';
 import { WITHOUT_CLUSTER } from './kubernetes/cluster-view.ts';
 import { NO_NEWS, type PodNews } from './kubernetes/pod-news.ts';
+import { Lull } from './lull.ts';
 import type { Log } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { Pool } from './pool.ts';
@@ -90,6 +91,8 @@ export interface Core {
   readonly branches: HandlerContext['branches']['attachments'];
   /** The node's time (node-time.ts), by which the pool is kept. */
   readonly now: () => number;
+  /** Calls work at the end of this turn of the event loop, or after the answers to pods that are being plugged. */
+  readonly soon: Clock['soon'];
   /** Serves one request of the CNI binary. */
   readonly handle: Handler;
   /** Compares the pool with the cloud and plans from then on. To be called once, after what waited for a start is done. */
@@ -160,6 +163,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
   });
   const attachments = new Map(recovery.assignments.map((stored) => [attachmentKey(stored.attachment), stored]));
   let reconciler: Reconciler | undefined;
+  const lull = new Lull(clock);
   const locks = new AttachmentLocks();
   const handle = createDispatcher({
     pool,
@@ -169,6 +173,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     attachments,
     now,
     locks,
+    lull,
     vethPrefix: config.vethPrefix,
     podMtu: config.podMtu ?? config.eniMtu,
     refusals: () => reconciler?.refusals ?? [],
@@ -185,7 +190,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     const found = { attached, hasLost: gone.length > 0, journalDamaged: damaged > 0 };
     const from = { ...found, intents, ownWrites: earlier, openedAt, onAttached };
     const { random, planner } = ports;
-    const reconciling = { execution, placement, targets, from, random, planner };
+    const reconciling = { execution, placement, targets, from, random, planner, soon: lull.soon };
     reconciler = startReconciling(reconciling, held, options.signal);
     const firstStart = state.bootId === undefined;
     if (ports.peer !== undefined)
@@ -193,7 +198,7 @@ export async function startCore(ports: CorePorts, options: CoreOptions): Promise
     if (!config.disableLeakedEniCleanup && execution.provisioningDisabledBy === undefined)
       held.use(leakSweep(execution, config, ports));
   };
-  const of = { node, pool, targets, attachments, branches: branches.attachments, now };
+  const of = { node, pool, targets, attachments, branches: branches.attachments, now, soon: lull.soon };
   return { ...of, handle, begin, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
@@ -285,11 +290,12 @@ interface ReconcilingFrom {
   readonly from: Synchronisation;
   readonly random: () => number;
   readonly planner: Planner | undefined;
+  readonly soon: Clock['soon'];
 }
 
 /** The cloud is compared in the background; the planner starts when that is done, or when it cannot be. */
 function startReconciling(
-  { execution, placement, targets, from, random, planner }: ReconcilingFrom,
+  { execution, placement, targets, from, random, planner, soon }: ReconcilingFrom,
   stack: AsyncDisposableStack,
   signal: AbortSignal,
 ): Reconciler {
@@ -303,6 +309,7 @@ function startReconciling(
     planner,
     onPlan: (plan) => subnetWatch.planned(plan),
     clock,
+    soon,
     log,
   });
   let nodeWatch: AsyncDisposable | undefined;

@@ -119,7 +119,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       if (call.outcome === 'denied') cluster.denied(call.operation);
     },
   };
-  const cloud = stack.use(new CloudStack({ config, observer, version, log, waiting: () => core?.pool.waiting ?? 0 }));
+  let rest: MemoryRest | undefined;
+  const waiting = (): number => core?.pool.waiting ?? 0;
+  const cloud = stack.use(
+    new CloudStack({ config, observer, version, log, waiting, onAgentEnded: () => rest?.busy() }),
+  );
   metrics.showBudget(() => cloud.calls().budget);
   const network = countedNetwork(stack.use(createNetworkMetadata(process.env)), metrics.peer);
   const ports = {
@@ -151,8 +155,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   );
   core.begin();
   const { pool, targets } = core;
-  prepareForGrowth({ pool, targets, cloud, clock: systemClock });
-  stack.use(new MemoryRest({ pool, clock: systemClock, giveBack: giveMemoryBack, log }));
+  prepareForGrowth({ pool, targets, cloud, clock: { soon: core.soon, wallTime: now } });
+  rest = stack.use(new MemoryRest({ pool, clock: systemClock, giveBack: giveMemoryBack, log }));
   stack.use(await SocketServer.listen({ path: socketPath, handle, toWireError, log }));
   await openEndpoints(
     { config, core, metrics, cloud, drift, version, view: ports.cluster, notReady: () => notReady() },

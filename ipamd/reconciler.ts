@@ -32,6 +32,8 @@ export interface ReconcilerOptions {
   /** Told of every plan. */
   readonly onPlan?: (plan: Plan) => void;
   readonly clock: Clock;
+  /** When to plan; at the end of the current turn of the event loop unless told. */
+  readonly soon?: Clock['soon'] | undefined;
   readonly log: Log;
 }
 
@@ -57,11 +59,12 @@ export class Reconciler {
     return this.#plan.refusals;
   }
 
-  /** Plans soon: at the end of the current turn of the event loop, once however often it is called. */
+  /** Plans soon, once however often it is called. */
   wake(): void {
     if (this.#scheduled || this.#stop.signal.aborted) return;
     this.#scheduled = true;
-    this.#options.clock.soon(() => {
+    const { clock, soon = (work: () => void) => clock.soon(work) } = this.#options;
+    soon(() => {
       this.#scheduled = false;
       if (!this.#stop.signal.aborted) this.#planNow();
     });

@@ -7,6 +7,12 @@
 #define ALIGNMENT ((size_t)16)
 #define FIRST_BLOCK ((size_t)512 << 10)
 #define NEXT_BLOCK ((size_t)4 << 20)
+#define PAGE ((uintptr_t)4096)
+/* What a call uses. More would cost it time: a page that is faulted in for nothing is still made of zeros. */
+#define POPULATED ((size_t)288 << 10)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /* In front of each allocation: its size, rounded up. Of ALIGNMENT bytes, so that what follows is aligned. */
 struct header {
@@ -101,6 +107,13 @@ static void *arena_realloc(void *opaque, void *memory, size_t size)
 static size_t arena_usable_size(const void *memory)
 {
     return memory == NULL ? 0 : header_of(memory)->size;
+}
+
+void arena_populate(void)
+{
+    uintptr_t first_page = ((uintptr_t)first_block + PAGE - 1) & ~(PAGE - 1);
+    /* Kernels before 5.14 refuse; then each page comes when it is touched. */
+    madvise((void *)first_page, POPULATED, MADV_POPULATE_WRITE);
 }
 
 const JSMallocFunctions arena_functions = {

@@ -167,6 +167,7 @@ static int run(JSContext *ctx)
 
 int main(void)
 {
+    arena_populate();
     signal(SIGPIPE, SIG_IGN);
     make_call_id();
     JSRuntime *runtime = JS_NewRuntime2(&arena_functions, NULL);

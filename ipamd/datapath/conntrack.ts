@@ -9,7 +9,7 @@ import { NLMSG_DONE, NLMSG_ERROR, NLM_F } from './netlink/constants.ts';
 import { type ConnectionEntry, decodeConnection, deleteConnection, dumpConnections } from './netlink/ctnetlink.ts';
 import { errnoName, NetlinkError } from './netlink/errors.ts';
 import { submit } from './netlink/exchange.ts';
-import { decodeAcknowledgement, decodeMessages, encodeRequest } from './netlink/message.ts';
+import { decodeAcknowledgement, decodeMessages, encodeRequest, wordsOf } from './netlink/message.ts';
 import {
   currentNamespace,
   openNamespace,
@@ -95,15 +95,17 @@ async function eachConnection(
 ): Promise<void> {
   const request = dumpConnections(family);
   const sequence = socket.nextSequence();
-  socket.send(encodeRequest(request, sequence, NLM_F.dump));
+  // The kernel walks the whole table before this returns, whatever is in it: two milliseconds.
+  await socket.sendInThreadPool(encodeRequest(request, sequence, NLM_F.dump));
+  signal.throwIfAborted();
   for (let read = 1; ; read += 1) {
     const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', request.what, 'dump ended early');
+    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'dump ended early');
     for (const message of decodeMessages(datagram)) {
       if (message.sequence !== sequence) continue;
       if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
         const { errno, kernelText } = decodeAcknowledgement(message);
-        if (errno !== 0) throw new NetlinkError(errnoName(errno), request.what, kernelText);
+        if (errno !== 0) throw new NetlinkError(errnoName(errno), wordsOf(request), kernelText);
         return;
       }
       const entry = decodeConnection(message.body);

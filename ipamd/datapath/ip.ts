@@ -13,11 +13,41 @@ export const IP_FAMILIES: readonly IpFamily[] = ['ipv4', 'ipv6'];
 const GROUPS = 8;
 const IPV6_BYTES = 16;
 
-/** The family of an address. Throws `DatapathError` for text that is none (a zone, `%eth0`, is not part of an address). */
+/** An address that has been read. */
+export interface ParsedAddress {
+  readonly family: IpFamily;
+  /** Four or sixteen, in network order; not to be written to. */
+  readonly bytes: Uint8Array;
+  /** As the kernel's answers spell it. */
+  readonly text: string;
+}
+
+/** Gateways and the node's own addresses are asked for with every pod, a pod's own some ten times while it is made. */
+const parsed = new Map<string, ParsedAddress>();
+const MOST_PARSED = 512;
+
+/** Throws `DatapathError` for text that is no IP address (a zone, `%eth0`, is not part of an address). */
+export function parseAddress(address: string): ParsedAddress {
+  const before = parsed.get(address);
+  if (before !== undefined) return before;
+  const now = parse(address);
+  if (parsed.size >= MOST_PARSED) parsed.clear();
+  parsed.set(address, now);
+  return now;
+}
+
+function parse(address: string): ParsedAddress {
+  // What Node calls IPv4 has one spelling.
+  if (isIPv4(address)) return { family: 'ipv4', bytes: Buffer.from(address.split('.').map(Number)), text: address };
+  if (!isIPv6(address) || address.includes('%'))
+    throw new DatapathError('kernel-refused', `not an IP address: ${JSON.stringify(address)}`);
+  const bytes = ipv6Bytes(address);
+  return { family: 'ipv6', bytes, text: ipv6Text(bytes) };
+}
+
+/** The family of an address. Throws `DatapathError` as `parseAddress`. */
 export function familyOf(address: string): IpFamily {
-  if (isIPv4(address)) return 'ipv4';
-  if (isIPv6(address) && !address.includes('%')) return 'ipv6';
-  throw new DatapathError('kernel-refused', `not an IP address: ${JSON.stringify(address)}`);
+  return parseAddress(address).family;
 }
 
 /** sys/socket.h: AF_INET or AF_INET6. */
@@ -43,7 +73,7 @@ export function anyAddress(family: IpFamily): string {
 
 /** Four or sixteen bytes in network order. Throws `DatapathError` for text that is no IP address. */
 export function addressBytes(address: string): Buffer {
-  return familyOf(address) === 'ipv4' ? Buffer.from(address.split('.').map(Number)) : ipv6Bytes(address);
+  return Buffer.from(parseAddress(address).bytes);
 }
 
 /** Text of an address; IPv6 as RFC 5952 has it. Throws `NetlinkDecodeError` for any number of bytes but 4 and 16. */
@@ -55,7 +85,7 @@ export function addressText(bytes: Uint8Array): string {
 
 /** The one way in which the kernel's answers spell this address. Throws `DatapathError` for text that is no IP address. */
 export function canonicalAddress(address: string): string {
-  return addressText(addressBytes(address));
+  return parseAddress(address).text;
 }
 
 function ipv6Bytes(address: string): Buffer {

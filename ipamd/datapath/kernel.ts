@@ -2,7 +2,7 @@
  * The daemon's standing access to the kernel: one rtnetlink and one nf_tables socket in the host's namespace, and the
  * way into a pod's. Also the reads that several parts need.
  */
-import { fstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatapathError } from './datapath.ts';
 import { familyOfNumber } from './ip.ts';
@@ -11,11 +11,13 @@ import { dump, getOne } from './netlink/exchange.ts';
 import type { NetlinkRequest } from './netlink/message.ts';
 import { decodeAddress, dumpAddresses, type LinkAddress } from './netlink/route/address.ts';
 import { decodeNeighbour, dumpNeighbours, type Neighbour } from './netlink/route/neighbour.ts';
-import { decodeLink, dumpLinks, getLinkByName, type Link } from './netlink/route/link.ts';
+import { decodeIpv6Settings, type Ipv6Settings } from './netlink/route/ipv6-settings.ts';
+import { decodeLink, dumpLinks, getLinkByIndex, getLinkByName, type Link } from './netlink/route/link.ts';
 import { decodeRoute, dumpRoutes, type Route } from './netlink/route/route.ts';
 import { decodeRule, dumpRules, type Rule } from './netlink/route/rule.ts';
 import {
   currentNamespace,
+  namespaceIdentity,
   openNamespace,
   openNetlink,
   warmThreadPool,
@@ -47,8 +49,11 @@ export type PodWork<T> = (
   getSysctls: Kernel['getSysctls'],
 ) => T;
 
-/** Sets sysctls of a network namespace that differ; the names are paths below /proc/sys. Throws `DatapathError`. */
-export type SetSysctls = (values: Readonly<Record<string, string>>) => void;
+/**
+ * Sets sysctls of a network namespace that differ, or without a look where that is known; the names are paths below /proc/sys. Throws
+ * `DatapathError`.
+ */
+export type SetSysctls = (values: Readonly<Record<string, string>>, differ?: boolean) => void;
 
 /** Where the host's side is; the defaults are this process's own namespace and /proc/sys. */
 export interface KernelOptions {
@@ -66,7 +71,8 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
     const inHost = <T>(work: () => T): T => (host === undefined ? work() : withinNamespace(host, home, work));
     const openInHost = (netlink: NetlinkOptions): OpenNetlinkSocket => inHost(() => openNetlink(netlink));
     const procSys = options.procSys ?? '/proc/sys';
-    const hostIdentity = identityOf(host ?? home);
+    // It stays while somebody holds the namespace open, as we do.
+    const hostIdentity = namespaceIdentity(host ?? home);
     const route = resources.use(openInHost({ family: 'route' }));
     const nft = resources.use(openInHost({ family: 'netfilter' }));
     const owned = resources.move();
@@ -74,7 +80,7 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
       route,
       nft,
       openInHost,
-      setSysctls: (values) => inHost(() => setSysctls(procSys, values)),
+      setSysctls: (values, differ) => inHost(() => setSysctls(procSys, values, differ)),
       getSysctls: (names) => inHost(() => getSysctls(procSys, names)),
       withPod: (netns, work) => withPod({ home, hostIdentity, procSys, netns }, work),
       [Symbol.dispose]: () => owned.dispose(),
@@ -85,8 +91,8 @@ export async function openKernel(options: KernelOptions = {}): Promise<Kernel> {
   }
 }
 
-function setSysctls(procSys: string, values: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(values)) setSysctl(join(procSys, name), value);
+function setSysctls(procSys: string, values: Readonly<Record<string, string>>, differ = false): void {
+  for (const [name, value] of Object.entries(values)) setSysctl(join(procSys, name), value, differ);
 }
 
 function getSysctls(procSys: string, names: readonly string[]): ReadonlyMap<string, string> {
@@ -102,10 +108,10 @@ function getSysctls(procSys: string, names: readonly string[]): ReadonlyMap<stri
   return values;
 }
 
-/** Reads first: in a container /proc/sys is often read-only and the value right already. */
-function setSysctl(path: string, value: string): void {
+/** Reads first unless it is known to differ: in a container /proc/sys is often read-only and the value right already. */
+function setSysctl(path: string, value: string, differs: boolean): void {
   try {
-    if (readFileSync(path, 'utf8').trim() !== value) writeFileSync(path, value);
+    if (differs || readFileSync(path, 'utf8').trim() !== value) writeFileSync(path, value);
   } catch (error) {
     const errno = errnoOf(error);
     throw new DatapathError('kernel-refused', `set ${path} to ${value}: ${errno ?? String(error)}`, {
@@ -145,10 +151,10 @@ interface PodPlace {
 function withPod<T>({ home, hostIdentity, procSys, netns }: PodPlace, work: PodWork<T>): T {
   using target = openNetns(netns);
   // Plumbing a pod there would replace the node's default route.
-  if (identityOf(target) === hostIdentity) throw noSuchNetns(netns, undefined, "it is the host's own");
+  if (namespaceIdentity(target) === hostIdentity) throw noSuchNetns(netns, undefined, "it is the host's own");
   let socket: OpenNetlinkSocket;
   try {
-    socket = withinNamespace(target, home, () => openNetlink({ family: 'route' }));
+    socket = withinNamespace(target, home, () => openNetlink({ family: 'route', isBrief: true }));
   } catch (error) {
     // setns(2): EINVAL is a descriptor of something that is no network namespace.
     if (error instanceof NetlinkError && error.errno === 'EINVAL') throw noSuchNetns(netns, error);
@@ -160,15 +166,9 @@ function withPod<T>({ home, hostIdentity, procSys, netns }: PodPlace, work: PodW
   return work(
     pod,
     target.fd,
-    (values) => inside(() => setSysctls(procSys, values)),
+    (values, differ) => inside(() => setSysctls(procSys, values, differ)),
     (names) => inside(() => getSysctls(procSys, names)),
   );
-}
-
-/** What tells a namespace from others (ioctl_ns(2)): it stays while somebody holds it open, as we do the host's. */
-function identityOf({ fd }: NamespaceHandle): string {
-  const { dev, ino } = fstatSync(fd);
-  return `${dev}:${ino}`;
 }
 
 function noSuchNetns(path: string, cause: unknown, why = 'not there, or no network namespace'): DatapathError {
@@ -223,17 +223,42 @@ export function readLinks(kernel: Kernel): readonly Link[] {
   return dump(kernel.route, dumpLinks()).map(({ body }) => decodeLink(body));
 }
 
+/** Where links with a MAC were found last: a start asks for one ENI after the other, among the links of all pods. */
+const lastIndexes = new WeakMap<Kernel, ReadonlyMap<string, number>>();
+
 /** The ENI's link. Throws `DatapathError` no-such-link. */
 export function requireLinkByMac(kernel: Kernel, mac: string): Link {
-  const link = readLinks(kernel).find((candidate) => isInterfaceWithMac(candidate, mac));
+  const index = lastIndexes.get(kernel)?.get(mac.toLowerCase());
+  const last = index === undefined ? undefined : getOne(kernel.route, getLinkByIndex(index));
+  const known = last === undefined ? undefined : decodeLink(last.body);
+  if (known !== undefined && isInterfaceWithMac(known, mac)) return known;
+  const links = readLinks(kernel);
+  lastIndexes.set(kernel, indexesByMac(links));
+  const link = links.find((candidate) => isInterfaceWithMac(candidate, mac));
   if (link === undefined) throw new DatapathError('no-such-link', `no link with MAC ${mac} on this host`);
   return link;
+}
+
+/** The first of several wins, as where the list is searched. */
+function indexesByMac(links: readonly Link[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const { index, kind, mac, permanentMac = mac } of links.toReversed()) {
+    if (STACKED_KINDS.has(kind ?? '')) continue;
+    found.set(permanentMac, index).set(mac, index);
+  }
+  return found;
 }
 
 /** A link of the namespace of the socket. */
 export function readLinkByName(socket: OpenNetlinkSocket, name: string): Link | undefined {
   const answer = getOne(socket, getLinkByName(name));
   return answer === undefined ? undefined : decodeLink(answer.body);
+}
+
+/** Undefined where the link has no IPv6, or is not there. */
+export function readIpv6Settings(socket: OpenNetlinkSocket, link: number): Ipv6Settings | undefined {
+  const answer = getOne(socket, getLinkByIndex(link));
+  return answer === undefined ? undefined : decodeIpv6Settings(answer.body);
 }
 
 /** The bodies of a dump over all families that are of IPv4 or IPv6. */

@@ -11,10 +11,13 @@ export function attachmentKey(containerId: string, ifName: string): string {
   return `${containerId}/${ifName}`;
 }
 
+const LOCAL_UNICAST = '26ae';
+
 /** A unicast, locally administered MAC (IEEE 802, bits 0 and 1 of the first byte) for one end of a pod's link. */
 export function linkMac(containerId: string, ifName: string, end: 'host' | 'pod'): string {
-  const digits = hash('sha1', `${attachmentKey(containerId, ifName)}/${end}`).slice(0, 12);
-  const first = (Number.parseInt(digits.slice(0, 2), 16) & 0xfc) | 0x02;
-  const octets = [2, 4, 6, 8, 10].map((at) => digits.slice(at, at + 2));
-  return [first.toString(16).padStart(2, '0'), ...octets].join(':');
+  const digits = hash('sha1', `${attachmentKey(containerId, ifName)}/${end}`);
+  // Of the eight bits of the first byte the last two are 10: its second digit becomes 2, 6, a or e.
+  let mac = `${digits[0]}${LOCAL_UNICAST[Number.parseInt(digits[1] ?? '', 16) >> 2]}`;
+  for (let at = 2; at < 12; at += 2) mac += `:${digits[at]}${digits[at + 1]}`;
+  return mac;
 }

@@ -1,11 +1,13 @@
 /**
  * A pod's namespace that hangs must not stop others. CNI_NETNS is a path that the runtime chose; on a file system whose server is
  * dead (FUSE, NFS) opening it never returns, and the datapath opens it on the main thread. So a thread of libuv's pool tries it
- * first. What hangs holds that thread for good: one for each directory at most, the rest is refused at once.
+ * first, unless the kernel knows without asking anybody that it is a namespace. What hangs holds that thread for good: one for each
+ * directory at most, the rest is refused at once.
  */
 import { closeSync, constants, open } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatapathError } from './datapath.ts';
+import { isNamespaceForSure } from './netlink/transport.ts';
 
 /** A namespace of nsfs or procfs opens within microseconds. */
 const PATIENCE_MS = 2000;
@@ -21,6 +23,7 @@ export class NamespaceDoor {
    * no-such-netns where it did neither in time.
    */
   async reach(netns: string): Promise<void> {
+    if (isNamespaceForSure(netns)) return;
     const directory = dirname(netns);
     const mine = (this.#tails.get(directory) ?? Promise.resolve()).then(() => this.#open(netns, directory));
     const tail = mine.catch(() => undefined);

@@ -179,6 +179,19 @@ describeWith(['root', 'ip', 'nft'], 'datapath: host', () => {
     await expect(datapath.setUpInterface(secondaryInterface)).rejects.toMatchObject({ code: 'no-such-link' });
   });
 
+  it('finds an ENI by its MAC, also where its link came anew and another has its old number', async () => {
+    const { node, datapath } = fixture;
+    await datapath.setUpHost(hostConfig);
+    await datapath.setUpInterface(secondaryInterface);
+    const [, number = ''] = /^(\d+): eth1/m.exec(node.ip('node', '-o link show eth1')) ?? [];
+    node.ip('node', 'link del eth1');
+    node.ip('node', `link add in-its-place index ${number} type veth peer name peer1`);
+    node.ip('node', `link add eth7 address ${SECONDARY_MAC} type veth peer name peer2`);
+    await datapath.setUpInterface(secondaryInterface);
+    expect(node.ip('node', 'route show table 2')).toContain('dev eth7');
+    expect(node.ip('node', '-o link show in-its-place')).not.toContain('UP');
+  });
+
   it('numbers tables and marks of a second network card as the peer does', async () => {
     await fixture.datapath.setUpHost(hostConfig);
     await fixture.datapath.setUpInterface({ ...secondaryInterface, networkCardIndex: 2 });

@@ -119,6 +119,26 @@ describeWith(['root', 'ip', 'nft'], 'datapath: pods', () => {
     expect(await fixture.datapath.checkPod(next)).toEqual([]);
   });
 
+  it('takes routes and neighbours away before a DEL is answered, whatever others made of them and of the link', async () => {
+    await fixture.setUp({ family: 'dual' });
+    const left = await fixture.addPod('left', ['10.0.0.21', '2001:db8:0:1:1::21']);
+    const right = await fixture.addPod('right', ['10.0.0.22', '2001:db8:0:1:1::22']);
+    const { node } = fixture;
+    const link = left.hostIfName;
+    node.ip('node', `route replace 10.0.0.21 dev ${link} table 8787 proto 87 scope link src 127.0.0.1`);
+    node.ip('node', `link set ${link} group 5`);
+    const ofLeft = (): readonly string[] =>
+      ['route show table 8787', '-6 route show table 8787', 'neigh show nud permanent', '-6 neigh show nud permanent']
+        .flatMap((args) => lines(node.ip('node', args)))
+        .filter((line) => line.includes(link));
+    expect(ofLeft()).not.toEqual([]);
+    await fixture.datapath.deletePod({ hostIfName: link, addresses: left.addresses });
+    expect(ofLeft()).toEqual([]);
+    await fixture.datapath.settled();
+    expect(node.ip('node', '-o link')).not.toContain(link);
+    expect(await fixture.datapath.checkPod(right)).toEqual([]);
+  });
+
   it('finds its way when index 2 is taken in the namespace', async () => {
     await fixture.setUp();
     fixture.node.addNamespace('a');

@@ -9,7 +9,13 @@ import { attribute, decodeAttributes, nestedAttribute, u8Attribute, u32Attribute
 import { NLM_F, NLMSG_DONE, NLMSG_ERROR } from '../netlink/constants.ts';
 import { errnoName, NetlinkError } from '../netlink/errors.ts';
 import { submit } from '../netlink/exchange.ts';
-import { decodeAcknowledgement, decodeMessages, encodeRequest, type NetlinkRequest } from '../netlink/message.ts';
+import {
+  decodeAcknowledgement,
+  decodeMessages,
+  encodeRequest,
+  type NetlinkRequest,
+  wordsOf,
+} from '../netlink/message.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
 import { SERVICE_LINK } from './own-addresses.ts';
 import type { PublishedPort } from './published.ts';
@@ -150,12 +156,12 @@ async function readFlows(
   const flows: Flow[] = [];
   for (;;) {
     const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', request.what, 'dump ended early');
+    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'dump ended early');
     for (const message of decodeMessages(datagram)) {
       if (message.sequence !== sequence) continue;
       if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
         const { errno, kernelText } = decodeAcknowledgement(message);
-        if (errno !== 0) throw new NetlinkError(errnoName(errno), request.what, kernelText);
+        if (errno !== 0) throw new NetlinkError(errnoName(errno), wordsOf(request), kernelText);
         return flows;
       }
       const flow = decodeFlow(family, message.body);

@@ -103,22 +103,38 @@ export interface DecodedAttribute {
 /** All attributes in order. Throws `NetlinkDecodeError` when a length points outside the bytes. */
 export function decodeAttributeList(bytes: Buffer): readonly DecodedAttribute[] {
   const found: DecodedAttribute[] = [];
-  let offset = 0;
-  while (bytes.length - offset >= HEADER_LENGTH) {
-    const length = bytes.readUInt16LE(offset);
-    if (length < HEADER_LENGTH || offset + length > bytes.length) {
-      throw new NetlinkDecodeError(`attribute at ${offset} claims ${length} bytes of ${bytes.length - offset}`);
-    }
-    const type = bytes.readUInt16LE(offset + 2) & NLA_TYPE_MASK;
-    found.push({ type, value: bytes.subarray(offset + HEADER_LENGTH, offset + length) });
-    offset += align(length);
-  }
+  eachAttribute(bytes, 0, (type, start, end) => found.push({ type, value: bytes.subarray(start, end) }));
   return found;
 }
 
 /** Attributes by type; of several with the same type the last one counts, as in the kernel's nla_parse. */
 export function decodeAttributes(bytes: Buffer): ReadonlyMap<number, Buffer> {
-  return new Map(decodeAttributeList(bytes).map(({ type, value }) => [type, value]));
+  return selectAttributes(bytes, 0, () => true);
+}
+
+/** The same of those from `start` on whose type is wanted: a link has fifty, of which nobody wants more than ten. */
+export function selectAttributes(
+  bytes: Buffer,
+  start: number,
+  isWanted: (type: number) => boolean,
+): ReadonlyMap<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  eachAttribute(bytes, start, (type, from, to) => {
+    if (isWanted(type)) found.set(type, bytes.subarray(from, to));
+  });
+  return found;
+}
+
+function eachAttribute(bytes: Buffer, from: number, see: (type: number, start: number, end: number) => void): void {
+  let offset = from;
+  while (bytes.length - offset >= HEADER_LENGTH) {
+    const length = bytes.readUInt16LE(offset);
+    if (length < HEADER_LENGTH || offset + length > bytes.length) {
+      throw new NetlinkDecodeError(`attribute at ${offset} claims ${length} bytes of ${bytes.length - offset}`);
+    }
+    see(bytes.readUInt16LE(offset + 2) & NLA_TYPE_MASK, offset + HEADER_LENGTH, offset + length);
+    offset += align(length);
+  }
 }
 
 /** A host-order u32, or undefined if the attribute is missing. Throws if it is shorter than four bytes. */

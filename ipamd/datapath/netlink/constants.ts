@@ -103,7 +103,10 @@ export const IFLA = {
 export const IFLA_INFO_KIND = 1;
 export const IFLA_INFO_DATA = 2;
 export const IFLA_INET_CONF = 1;
+export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
+/** linux/ipv6.h: indexes into IFLA_INET6_CONF. */
+export const IPV6_DEVCONF = { acceptRa: 3, disableIpv6: 26 } as const;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
 export const VETH_INFO_PEER = 1;
 export const IFLA_VLAN_ID = 1;

@@ -5,11 +5,15 @@
 import { NLM_F, NLMSG_DONE, NLMSG_ERROR } from './constants.ts';
 import { errnoName, NetlinkError } from './errors.ts';
 import {
+  type Batch,
+  batchOf,
   decodeAcknowledgement,
   decodeMessages,
   encodeRequest,
   type NetlinkMessage,
   type NetlinkRequest,
+  numberRequest,
+  wordsOf,
 } from './message.ts';
 
 /** The part of a socket that a conversation needs. */
@@ -35,39 +39,56 @@ export function attempt(
   requests: readonly NetlinkRequest[],
   acknowledged = requests.length - 1,
 ): readonly NetlinkError[] {
-  if (requests.length === 0) return [];
-  const pending = new Map<number, { readonly request: NetlinkRequest; readonly isLast: boolean }>();
-  const encoded = requests.map((request, index) => {
-    const sequence = socket.nextSequence();
-    pending.set(sequence, { request, isLast: index === acknowledged });
-    return encodeRequest(request, sequence, index === acknowledged ? NLM_F.acknowledge : 0);
-  });
-  socket.send(Buffer.concat(encoded));
+  return requests.length === 0 ? [] : attemptBatch(socket, batchOf(requests, acknowledged), acknowledged);
+}
+
+/** The same for requests that are encoded already. */
+export function attemptBatch(
+  socket: NetlinkSocket,
+  batch: Batch,
+  acknowledged = batch.starts.length - 1,
+): readonly NetlinkError[] {
+  const sequences = batch.starts.map(() => socket.nextSequence());
+  for (let index = 0; index < sequences.length; index += 1) numberRequest(batch, index, sequences[index] ?? 0);
+  socket.send(batch.bytes);
   const failures: NetlinkError[] = [];
   for (let isAnswered = false; !isAnswered;) {
     const datagram = socket.receive();
     if (datagram === undefined && failures.length > 0) break;
-    if (datagram === undefined) throw new NetlinkError('ENODATA', requests.at(-1)?.what ?? '', 'no answer');
+    if (datagram === undefined) throw new NetlinkError('ENODATA', lastWords(batch), 'no answer');
     for (const message of decodeMessages(datagram)) {
-      const asked = message.type === NLMSG_ERROR ? pending.get(message.sequence) : undefined;
-      if (asked === undefined) continue;
-      isAnswered ||= asked.isLast;
-      const failure = refusal(asked.request, message);
+      const index = message.type === NLMSG_ERROR ? sequences.indexOf(message.sequence) : -1;
+      if (index < 0) continue;
+      isAnswered ||= index === acknowledged;
+      if (message.body.length >= 4 && message.body.readInt32LE(0) === 0) continue;
+      const asked = batch.requests()[index];
+      const failure = asked === undefined ? undefined : refusal(asked, message);
       if (failure !== undefined) failures.push(failure);
     }
   }
   return failures;
 }
 
+function lastWords(batch: Batch): string {
+  const last = batch.requests().at(-1);
+  return last === undefined ? '' : wordsOf(last);
+}
+
 function refusal(request: NetlinkRequest, message: NetlinkMessage): NetlinkError | undefined {
   const { errno, kernelText } = decodeAcknowledgement(message);
   if (errno === 0 || request.tolerate?.includes(errnoName(errno)) === true) return undefined;
-  return new NetlinkError(errnoName(errno), request.what, kernelText);
+  return new NetlinkError(errnoName(errno), wordsOf(request), kernelText);
 }
 
 /** Like `attempt`, but throws the first refusal. */
 export function submit(socket: NetlinkSocket, requests: readonly NetlinkRequest[], acknowledged?: number): void {
   const [first] = attempt(socket, requests, acknowledged);
+  if (first !== undefined) throw first;
+}
+
+/** The same for requests that are encoded already. */
+export function submitBatch(socket: NetlinkSocket, batch: Batch): void {
+  const [first] = attemptBatch(socket, batch);
   if (first !== undefined) throw first;
 }
 
@@ -77,7 +98,7 @@ export function getOne(socket: NetlinkSocket, request: NetlinkRequest): NetlinkM
   socket.send(encodeRequest(request, sequence));
   for (;;) {
     const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', request.what, 'no answer');
+    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'no answer');
     const answer = decodeMessages(datagram).find((message) => message.sequence === sequence);
     if (answer === undefined) continue;
     if (answer.type !== NLMSG_ERROR) return answer;
@@ -93,7 +114,7 @@ export function dump(socket: NetlinkSocket, request: NetlinkRequest): readonly N
     const { messages, interrupted } = dumpOnce(socket, request);
     if (!interrupted) return messages;
   }
-  throw new NetlinkError('EINTR', request.what, `interrupted ${DUMP_ATTEMPTS} times by concurrent changes`);
+  throw new NetlinkError('EINTR', wordsOf(request), `interrupted ${DUMP_ATTEMPTS} times by concurrent changes`);
 }
 
 function dumpOnce(
@@ -106,7 +127,7 @@ function dumpOnce(
   let interrupted = false;
   for (;;) {
     const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', request.what, 'dump ended early');
+    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'dump ended early');
     for (const message of decodeMessages(datagram)) {
       if (message.sequence !== sequence) continue;
       interrupted ||= (message.flags & NLM_F.dumpInterrupted) !== 0;

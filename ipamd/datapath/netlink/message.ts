@@ -2,7 +2,7 @@
  * The netlink message (linux/netlink.h, struct nlmsghdr): u32 length, u16 type, u16 flags, u32 sequence, u32 port, body.
  * Pure: requests to bytes, bytes to messages, error messages to errno and text.
  */
-import { align, decodeAttributes, readText, zeros } from './attributes.ts';
+import { align, decodeAttributes, readText } from './attributes.ts';
 import { NLM_F, NLMSG_DONE, NLMSG_HEADER_LENGTH, NLMSGERR_ATTR_MSG } from './constants.ts';
 import { NetlinkDecodeError } from './errors.ts';
 
@@ -11,8 +11,8 @@ export interface NetlinkRequest {
   readonly type: number;
   readonly flags: number;
   readonly body: Uint8Array;
-  /** The request in words, for error messages. */
-  readonly what: string;
+  /** The request in words, for error messages; a function where they are many, as they are seldom wanted. */
+  readonly what: string | (() => string);
   /** Errno names that mean the wanted state is there already (EEXIST of an add, ESRCH of a delete). */
   readonly tolerate?: readonly string[];
 }
@@ -31,16 +31,72 @@ export interface Acknowledgement {
   readonly kernelText: string;
 }
 
+/** The request in words. */
+export function wordsOf({ what }: Pick<NetlinkRequest, 'what'>): string {
+  return typeof what === 'string' ? what : what();
+}
+
 /** A request as it goes over the socket. */
 export function encodeRequest(request: NetlinkRequest, sequence: number, extraFlags = 0): Buffer {
-  const length = NLMSG_HEADER_LENGTH + request.body.length;
-  const bytes = zeros(align(length));
-  bytes.writeUInt32LE(length, 0);
-  bytes.writeUInt16LE(request.type, 4);
-  bytes.writeUInt16LE(request.flags | extraFlags | NLM_F.request, 6);
-  bytes.writeUInt32LE(sequence, 8);
-  bytes.set(request.body, NLMSG_HEADER_LENGTH);
+  const bytes = Buffer.allocUnsafe(encodedLength(request));
+  writeRequest(bytes, 0, request, sequence, extraFlags);
   return bytes;
+}
+
+/** Several requests as one datagram, whose sequence numbers are still to be written. */
+export interface Batch {
+  readonly bytes: Buffer;
+  /** Where each request begins. */
+  readonly starts: readonly number[];
+  /** What was encoded, in that order. */
+  readonly requests: () => readonly NetlinkRequest[];
+}
+
+/** `acknowledged` is the place of the request that asks for an acknowledgement, the last one unless given. */
+export function batchOf(requests: readonly NetlinkRequest[], acknowledged = requests.length - 1): Batch {
+  const bytes = Buffer.allocUnsafe(requests.reduce((length, request) => length + encodedLength(request), 0));
+  let at = 0;
+  const starts = requests.map((request, index) => {
+    const start = at;
+    at = writeRequest(bytes, at, request, 0, index === acknowledged ? NLM_F.acknowledge : 0);
+    return start;
+  });
+  return { bytes, starts, requests: () => requests };
+}
+
+/** Several requests as one datagram, with their sequence numbers; otherwise as `batchOf`. */
+export function encodeBatch(
+  requests: readonly NetlinkRequest[],
+  sequences: readonly number[],
+  acknowledged: number,
+): Buffer {
+  const batch = batchOf(requests, acknowledged);
+  for (let index = 0; index < sequences.length; index += 1) numberRequest(batch, index, sequences[index] ?? 0);
+  return batch.bytes;
+}
+
+/** Numbers a request of a batch. */
+export function numberRequest({ bytes, starts }: Batch, index: number, sequence: number): void {
+  bytes.writeUInt32LE(sequence, (starts[index] ?? 0) + 8);
+}
+
+function encodedLength({ body }: NetlinkRequest): number {
+  return align(NLMSG_HEADER_LENGTH + body.length);
+}
+
+/** Returns where the next one is to be. */
+function writeRequest(bytes: Buffer, at: number, request: NetlinkRequest, sequence: number, flags: number): number {
+  const { type, body } = request;
+  const length = NLMSG_HEADER_LENGTH + body.length;
+  bytes.writeUInt32LE(length, at);
+  bytes.writeUInt16LE(type, at + 4);
+  bytes.writeUInt16LE(request.flags | flags | NLM_F.request, at + 6);
+  bytes.writeUInt32LE(sequence, at + 8);
+  bytes.writeUInt32LE(0, at + 12);
+  bytes.set(body, at + NLMSG_HEADER_LENGTH);
+  const end = at + align(length);
+  for (let padding = at + length; padding < end; padding += 1) bytes[padding] = 0;
+  return end;
 }
 
 /** The messages of one datagram. Throws `NetlinkDecodeError` when a length points outside of it. */

@@ -1,5 +1,5 @@
 /**
- * The only file with native calls: sockets of family AF_NETLINK, and setns(2). Between the two setns calls of
+ * The only file with native calls: sockets of family AF_NETLINK, setns(2), and what a namespace is found by. Between the two setns calls of
  * `withinNamespace` there is no await, callback or thread-pool job, because libuv's threads are created lazily and
  * inherit the namespace of the thread that creates them (the pool is warmed first for the same reason).
  */
@@ -18,7 +18,7 @@ import {
 import { errnoName, NetlinkError } from './errors.ts';
 import type { NetlinkSocket } from './exchange.ts';
 
-/** sys/socket.h, sched.h, poll.h, fcntl.h. */
+/** sys/socket.h, sched.h, poll.h, fcntl.h, linux/openat2.h. */
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0x80000;
 const SOL_SOCKET = 1;
@@ -29,6 +29,13 @@ const MSG_DONTWAIT = 0x40;
 const MSG_TRUNC = 0x20;
 const CLONE_NEWNET = 0x40000000;
 const O_CLOEXEC = 0x80000;
+/** The same number on every machine. */
+const SYS_OPENAT2 = 437;
+const AT_FDCWD = -100;
+const O_PATH = 0x200000;
+const RESOLVE_CACHED = 0x20;
+const AT_EMPTY_PATH = 0x1000;
+const AT_STATX_DONT_SYNC = 0x4000;
 const POLLIN = 1;
 const INFINITE = -1;
 
@@ -68,6 +75,13 @@ const pollCall: (entries: Uint8Array, count: number, timeoutMs: number) => numbe
   'int poll(void *, size_t, int)',
 );
 const pipeCall: (fds: Uint8Array, flags: number) => number = libc.func('int pipe2(void *, int)');
+/** C libraries have no function for it yet. */
+const openat2Call: (call: number, at: number, path: string, how: Uint8Array, length: number) => number = libc.func(
+  'long syscall(long, long, str, void *, size_t)',
+);
+const statxCall: (at: number, path: string, flags: number, mask: number, answer: Uint8Array) => number = libc.func(
+  'int statx(int, str, int, unsigned int, void *)',
+);
 
 function failure(request: string): NetlinkError {
   return new NetlinkError(errnoName(koffi.errno()), request);
@@ -86,6 +100,8 @@ export interface OpenNetlinkSocket extends NetlinkSocket, Disposable {
 /** How to open a netlink socket. */
 export interface NetlinkOptions {
   readonly family: 'route' | 'netfilter';
+  /** For the few messages of one pod: without what takes further calls, which are dump filters and a port before the first message. */
+  readonly isBrief?: boolean;
   /** Multicast groups to join (RTNLGRP_*). */
   readonly groups?: readonly number[];
   /** How much news the kernel keeps until it is fetched; what is too much is lost, and `receive` says ENOBUFS. */
@@ -100,9 +116,11 @@ export function openNetlink(options: NetlinkOptions): OpenNetlinkSocket {
   const fd = socketCall(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol);
   if (fd < 0) throw failure(`open a netlink socket (${options.family})`);
   try {
-    if (bindCall(fd, ANY_PORT, ANY_PORT.length) !== 0) throw failure('bind a netlink socket');
+    if (options.isBrief !== true && bindCall(fd, ANY_PORT, ANY_PORT.length) !== 0)
+      throw failure('bind a netlink socket');
     // Kernels before 4.12 and 4.20 lack these two; error texts and dump filters are then missing, nothing else.
     setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    if (options.isBrief === true) return socketOf(fd);
     if (options.family === 'route') setOption(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
     else setOption(fd, SOL_SOCKET, SO_SNDBUFFORCE, BATCH_BUFFER_BYTES);
     if (options.notFrom !== undefined) ignoreNewsOf(fd, options.notFrom);
@@ -217,6 +235,49 @@ export interface NamespaceHandle extends Disposable {
 export function openNamespace(path: string): NamespaceHandle {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | O_CLOEXEC);
   return { fd, path, [Symbol.dispose]: () => closeSync(fd) };
+}
+
+/** linux/openat2.h, struct open_how {u64 flags, mode, resolve}. */
+const HOW_CACHED = Buffer.alloc(24);
+HOW_CACHED.writeBigUInt64LE(BigInt(O_PATH | O_CLOEXEC), 0);
+HOW_CACHED.writeBigUInt64LE(BigInt(RESOLVE_CACHED), 16);
+/** linux/stat.h, struct statx: where the number of the file and, in two parts, that of its file system are. */
+const STATX = { bytes: 256, inode: 32, device: 136 } as const;
+const statxAnswer = Buffer.alloc(STATX.bytes);
+
+/**
+ * Whether a path leads to a namespace (of whatever kind), found out without waiting for any file system: opening it then returns at once.
+ * False is no answer: the path is to be followed by a thread that may wait. openat2(2), RESOLVE_CACHED: only as far as the kernel remembers the
+ * way; O_PATH: the file itself is not opened; statx(2), AT_STATX_DONT_SYNC: its server is not asked. Kernels before 5.12 refuse.
+ */
+export function isNamespaceForSure(path: string): boolean {
+  const fd = openat2Call(SYS_OPENAT2, AT_FDCWD, path, HOW_CACHED, HOW_CACHED.length);
+  if (fd < 0) return false;
+  try {
+    ofNamespaces ??= deviceOfNamespaces();
+    return deviceOf(fd) === ofNamespaces;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+let ofNamespaces: string | undefined;
+
+/** All namespaces are files of one file system (fs/nsfs.c). */
+function deviceOfNamespaces(): string {
+  using namespace = currentNamespace();
+  return deviceOf(namespace.fd);
+}
+
+/** What tells an open namespace from others (ioctl_ns(2)). Throws `NetlinkError`. */
+export function namespaceIdentity({ fd }: NamespaceHandle): string {
+  return deviceOf(fd) + statxAnswer.toString('latin1', STATX.inode, STATX.inode + 8);
+}
+
+/** Its number's bytes, to be compared. Nobody is asked whether anything changed. */
+function deviceOf(fd: number): string {
+  if (statxCall(fd, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, statxAnswer) !== 0) throw failure('ask for a file');
+  return statxAnswer.toString('latin1', STATX.device, STATX.device + 8);
 }
 
 /** The namespace of the calling thread. */

@@ -2,7 +2,7 @@
 import { DatapathError, type LinkMacs, type OwnershipMarks, type PodAttachment } from '../datapath.ts';
 import { strictTables } from '../branch/desired.ts';
 import { branchGroup } from '../branch/numbers.ts';
-import { anyAddress, canonicalAddress, familyOf, hostPrefixLength, type IpFamily } from '../ip.ts';
+import { anyAddress, hostPrefixLength, type IpFamily, parseAddress } from '../ip.ts';
 import { FURTHER_INTERFACE_PRIORITY, podGateway, podGroup } from '../marks.ts';
 import { attachmentKey, linkMac } from '../names.ts';
 import { IFA_F_NODAD, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RT_TABLE_MAIN, RTPROT_BOOT } from '../netlink/constants.ts';
@@ -14,7 +14,7 @@ import { replaceRoute, type Route } from '../netlink/route/route.ts';
 import { addRule, type Rule } from '../netlink/route/rule.ts';
 
 /** The loopback link has index 1 in every namespace (net/core/dev.c: the first device registered). */
-const LOOPBACK_INDEX = 1;
+export const LOOPBACK_INDEX = 1;
 /** Reverse-path filter of pods' links: strict, checked against the pods' table. */
 export const STRICT = 1;
 const LOOSE = 2;
@@ -87,8 +87,8 @@ export function podIps({ addresses }: Pick<PodAttachment, 'addresses'>): readonl
 
 const ipsOf = remembering((addresses: readonly string[]): readonly PodIp[] => {
   const ips = addresses.map((text) => {
-    const family = familyOf(text);
-    return { family, address: canonicalAddress(text), prefixLength: hostPrefixLength(family) };
+    const { family, text: address } = parseAddress(text);
+    return { family, address, prefixLength: hostPrefixLength(family) };
   });
   const families = new Set(ips.map(({ family }) => family));
   if (ips.length > 0 && families.size === ips.length) return ips;

@@ -2,20 +2,20 @@
 import { DatapathError, type KernelPod, type OwnershipMarks, type PodAttachment, type PodLinks } from '../datapath.ts';
 import type { Retirement } from '../branch/branch-network.ts';
 import { isOurLink, sourceTable } from '../branch/numbers.ts';
-import { limitLink } from '../bandwidth/pod-limits.ts';
-import { openToLoopback } from '../host-port/loopback.ts';
-import { readLinkByName, readLinks, readRoutes, type Kernel, type SetSysctls } from '../kernel.ts';
+import { readIpv6Settings, readLinkByName, readLinks, readRoutes, type Kernel, type SetSysctls } from '../kernel.ts';
 import { familyOf, IP_FAMILIES } from '../ip.ts';
 import { dyingGroup, isOurGroup } from '../marks.ts';
-import { attempt, submit } from '../netlink/exchange.ts';
+import { attemptBatch, submit, submitBatch } from '../netlink/exchange.ts';
 import type { NetlinkRequest } from '../netlink/message.ts';
 import { createVeth } from '../netlink/route/link.ts';
 import { deleteNeighbour } from '../netlink/route/neighbour.ts';
 import { deleteRoute, type Route } from '../netlink/route/route.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
-import { hasIpv6, hostSide, podMacs, podSide, podVeth, type NodeAddresses } from './desired.ts';
+import { hasIpv6, hostRoutes, LOOPBACK_INDEX, type NodeAddresses, podIps, podMacs, podVeth } from './desired.ts';
 import { isEgressAddress } from '../egress.ts';
+import { type Indexes, podMessages, type PodMessages } from './messages.ts';
 import { LinkRemoval } from './removal.ts';
+import { PodStencils } from './stencil.ts';
 
 /** In a fresh namespace only lo exists, with index 1. */
 const FIRST_FREE_INDEX = 2;
@@ -23,15 +23,12 @@ const FIRST_FREE_INDEX = 2;
 const HOST_INDEX_BASE = 0x1000000;
 const HOST_INDEX_SPAN = 0x1000000;
 
-interface Indexes {
-  readonly host: number;
-  readonly pod: number;
-}
+const NO_SOURCE: NodeAddresses = { ipv4: undefined, ipv6: undefined };
 
-/** What is sent once the pair is there. */
-interface Sides {
-  readonly host: readonly NetlinkRequest[];
-  readonly inside: readonly NetlinkRequest[];
+/** A link by a number that no other link has in this life. */
+interface Made {
+  readonly index: number;
+  readonly pod: PodAttachment;
 }
 
 /** See the file's comment. */
@@ -39,8 +36,12 @@ export class PodNetwork {
   readonly #kernel: Kernel;
   readonly #marks: OwnershipMarks;
   readonly #removal: LinkRemoval;
-  /** Names of links that may be there: an ADD of another name asks the kernel nothing before it makes its pair. */
-  readonly #made = new Set<string>();
+  readonly #stencils = new PodStencils();
+  /**
+   * Links that may be there, by name: an ADD of another name asks the kernel nothing before it makes its pair. Undefined for those of an
+   * earlier life, and where the kernel chose the number: it may give it to somebody else once more.
+   */
+  readonly #made = new Map<string, Made | undefined>();
   #nextHostIndex: number;
 
   constructor(kernel: Kernel, marks: OwnershipMarks, background: OpenNetlinkSocket) {
@@ -72,16 +73,17 @@ export class PodNetwork {
     const macs = podMacs(pod);
     return this.#kernel.withPod(pod.netns, (socket, netnsFd, setPodSysctls) => {
       const chosen = { host: this.#takeHostIndex(), pod: FIRST_FREE_INDEX + (pod.index ?? 0) };
+      const place = { marks: this.#marks, pod, netnsFd, node };
       // All before the first is sent: what the kernel does in between empties the processor's caches of our code.
-      const prepared = this.#sides(pod, chosen, node);
-      const indexes = this.#createPair(pod, chosen, socket, netnsFd);
+      const prepared = this.#stencils.messages({ ...place, indexes: chosen });
+      const indexes = this.#createPair(pod, chosen, prepared, socket, netnsFd);
       if (indexes === undefined) return undefined;
-      this.#made.add(pod.hostIfName);
+      this.#made.set(pod.hostIfName, indexes === chosen ? { index: chosen.host, pod } : undefined);
       try {
-        const { host, inside } = indexes === chosen ? prepared : this.#sides(pod, indexes, node);
-        if (withIpv6) this.#enableIpv6(pod, setPodSysctls);
-        submit(this.#kernel.route, host);
-        submit(socket, inside);
+        const { host, inside } = indexes === chosen ? prepared : podMessages({ ...place, indexes });
+        if (withIpv6) this.#enableIpv6(pod, indexes, socket, setPodSysctls);
+        submitBatch(this.#kernel.route, host);
+        submitBatch(socket, inside);
         last();
       } catch (error) {
         this.#removal.add([{ index: indexes.host, name: pod.hostIfName }]);
@@ -91,30 +93,30 @@ export class PodNetwork {
     });
   }
 
-  #sides(pod: PodAttachment, indexes: Indexes, node: NodeAddresses): Sides {
-    return {
-      host: [
-        ...hostSide(this.#marks, pod, indexes.host, node),
-        ...openToLoopback(pod, indexes.host),
-        ...limitLink(pod, 'ingress', indexes.host, pod.hostIfName),
-      ],
-      // Before the link comes up: a queueing discipline that takes another's place waits for RCU.
-      inside: [...limitLink(pod, 'egress', indexes.pod, pod.ifName), ...podSide(pod, indexes.pod)],
-    };
-  }
-
   /** Takes routes and neighbours away now and the link in the background. A pod that is not there is fine. */
   remove(hostIfName: string): void {
+    const made = this.#made.get(hostIfName);
+    // Whatever comes of it: a repetition looks what is there.
     this.#made.delete(hostIfName);
+    if (made === undefined) this.#removeFound(hostIfName);
+    else this.#removal.add([{ index: made.index, name: hostIfName }], this.#withdrawals(made));
+  }
+
+  /** Routes whatever their source: drift repair may have put them back with another. */
+  #withdrawals({ index, pod }: Made): readonly NetlinkRequest[] {
+    const routes = podIps(pod).flatMap((ip) => hostRoutes(this.#marks, pod, ip, index, NO_SOURCE));
+    return [...routes.map(deleteRoute), ...podIps(pod).map(({ address }) => deleteNeighbour(index, address))];
+  }
+
+  #removeFound(hostIfName: string): void {
     const link = readLinkByName(this.#kernel.route, hostIfName);
     if (link === undefined || !isOurGroup(this.#marks, link.group)) return;
     // Of every table: a strict branch pod has none in that of pods.
     const routes = readRoutes(this.#kernel.route, this.#marks.protocol, 0).filter((route) => route.link === link.index);
-    submit(this.#kernel.route, [
-      ...routes.map(deleteRoute),
-      ...routes.map((route) => deleteNeighbour(link.index, route.destination)),
-    ]);
-    this.#removal.add([link]);
+    this.#removal.add(
+      [link],
+      [...routes.map(deleteRoute), ...routes.map((route) => deleteNeighbour(link.index, route.destination))],
+    );
   }
 
   /** Pods with branch ENIs too; strict ones have their address in tables of their own. */
@@ -123,7 +125,7 @@ export class PodNetwork {
     const ours = readLinks(this.#kernel).filter(
       ({ group }) => isOurGroup(this.#marks, group) && group !== dyingGroup(this.#marks),
     );
-    for (const { name } of ours) this.#made.add(name);
+    for (const { name } of ours) if (!this.#made.has(name)) this.#made.set(name, undefined);
     return ours.map(({ name, index, alias }) => ({
       hostIfName: name,
       ifIndex: index,
@@ -155,10 +157,20 @@ export class PodNetwork {
    * Runtimes may make namespaces with IPv6 off (Docker does). What a pod advertises as a router is nothing to the host,
    * nor where the host's own settings for new links would have it so.
    */
-  #enableIpv6(pod: PodAttachment, setPodSysctls: SetSysctls): void {
-    setPodSysctls({ 'net/ipv6/conf/lo/disable_ipv6': '0', [`net/ipv6/conf/${pod.ifName}/disable_ipv6`]: '0' });
-    const host = `net/ipv6/conf/${pod.hostIfName}`;
-    this.#kernel.setSysctls({ [`${host}/disable_ipv6`]: '0', [`${host}/accept_ra`]: '0' });
+  #enableIpv6(pod: PodAttachment, indexes: Indexes, socket: OpenNetlinkSocket, setPodSysctls: SetSysctls): void {
+    const inside: readonly (readonly [string, number])[] = [
+      ['lo', LOOPBACK_INDEX],
+      [pod.ifName, indexes.pod],
+    ];
+    const off = inside.filter(([, index]) => readIpv6Settings(socket, index)?.disabled !== false);
+    if (off.length > 0)
+      setPodSysctls(Object.fromEntries(off.map(([name]) => [`net/ipv6/conf/${name}/disable_ipv6`, '0'])));
+    const host = readIpv6Settings(this.#kernel.route, indexes.host);
+    const wrong = {
+      ...(host?.disabled === false ? {} : { [`net/ipv6/conf/${pod.hostIfName}/disable_ipv6`]: '0' }),
+      ...(host?.acceptRa === 0 ? {} : { [`net/ipv6/conf/${pod.hostIfName}/accept_ra`]: '0' }),
+    };
+    this.#kernel.setSysctls(wrong, host !== undefined);
   }
 
   #mayExist(name: string): boolean {
@@ -184,8 +196,14 @@ export class PodNetwork {
    * plugins, tunnel modules that make devices in every namespace), the kernel chooses and we look. Undefined where the host
    * has a link of that name already.
    */
-  #createPair(pod: PodAttachment, chosen: Indexes, socket: OpenNetlinkSocket, netnsFd: number): Indexes | undefined {
-    const [refused] = attempt(this.#kernel.route, [createVeth(podVeth(this.#marks, pod, netnsFd, chosen))]);
+  #createPair(
+    pod: PodAttachment,
+    chosen: Indexes,
+    { pair }: PodMessages,
+    socket: OpenNetlinkSocket,
+    netnsFd: number,
+  ): Indexes | undefined {
+    const [refused] = attemptBatch(this.#kernel.route, pair);
     if (refused === undefined) return chosen;
     if (refused.errno !== 'EEXIST' && refused.errno !== 'EBUSY') throw refused;
     if (readLinkByName(this.#kernel.route, pod.hostIfName) !== undefined) return undefined;

@@ -52,8 +52,10 @@ export async function cmdAdd(
     const given = await takeAll(wanted, request, context);
     context.metrics.cniLatency.observe({ method: 'Add', phase: 'queue' }, (performance.now() - waitFrom) / 1000);
     const parts = given.map((one, index) => partOf(one, index, call, conf, context));
-    const links = await plug(parts, conf, request, context);
-    for (const { stored } of parts) request.log.info(attachedFields(stored), 'pod attached');
+    const links = await context.lull.during(() => plug(parts, conf, request, context));
+    context.lull.soon(() => {
+      for (const { stored } of parts) request.log.info(attachedFields(stored), 'pod attached');
+    });
     context.news.attached(
       podOf(call),
       parts.flatMap(({ stored }) => addressesOf(stored)),

@@ -12,6 +12,7 @@ import type { ClusterView } from '../../kubernetes/cluster-view.ts';
 import type { PodNews } from '../../kubernetes/pod-news.ts';
 import type { Pool } from '../../pool.ts';
 import type { Journal } from '../../store/journal.ts';
+import type { Lull } from '../../lull.ts';
 import type { AttachmentLocks } from '../attachment-locks.ts';
 
 export interface HandlerContext {
@@ -20,6 +21,8 @@ export interface HandlerContext {
   readonly datapath: Datapath;
   readonly metrics: Metrics;
   readonly locks: AttachmentLocks;
+  /** Told of pods that are being plugged, and of what can wait for their answers. */
+  readonly lull: Pick<Lull, 'during' | 'soon'>;
   /** Every attachment that holds an address, by attachmentKey. */
   readonly attachments: Map<string, StoredAssignment>;
   /** Pods with ENIs of their own, which are not among `attachments`. */

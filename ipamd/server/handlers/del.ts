@@ -42,7 +42,9 @@ export async function cmdDel(
     }
     const addresses = addressesOfPod(stored, context);
     await releaseWhole(stored, context, log);
-    log.info({ pod: `${stored.pod.namespace}/${stored.pod.name}`, address: stored.address }, 'pod detached');
+    context.lull.soon(() =>
+      log.info({ pod: `${stored.pod.namespace}/${stored.pod.name}`, address: stored.address }, 'pod detached'),
+    );
     context.news.detached(stored.pod, addresses);
     return {};
   });

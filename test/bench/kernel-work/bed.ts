@@ -161,6 +161,8 @@ function exchange(socket: OpenNetlinkSocket, bytes: Buffer): void {
     const answer = socket.receive();
     if (answer === undefined) throw new Error('the kernel gave no answer');
     for (const message of decodeMessages(answer)) {
+      // A question is answered by what was asked for.
+      if (message.type !== NLMSG_ERROR && message.sequence === last) return;
       if (message.type !== NLMSG_ERROR) continue;
       const { errno } = decodeAcknowledgement(message);
       if (errno !== 0 && errno !== ENODEV) throw new Error(`the kernel refused a recorded message: errno ${errno}`);

@@ -1,6 +1,7 @@
 /** Addresses: linux/if_addr.h, struct ifaddrmsg {u8 family, u8 prefixLength, u8 flags, u8 scope, u32 index}. Pure. */
-import { addressBytes, addressFamily, addressText, familyOf } from '../../ip.ts';
-import { attribute, decodeAttributes, readU32, readU8, u32Attribute, u8Attribute, zeros } from '../attributes.ts';
+import { addressFamily, addressText, parseAddress } from '../../ip.ts';
+import { decodeAttributes, readU32, readU8, zeros } from '../attributes.ts';
+import { beginBody } from '../body.ts';
 import { IFA, NLM_F, RTM } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
@@ -21,32 +22,32 @@ export interface LinkAddress {
 }
 
 function encode(address: LinkAddress): Buffer {
-  const header = zeros(HEADER_LENGTH);
-  header.writeUInt8(addressFamily(familyOf(address.address)), 0);
-  header.writeUInt8(address.prefixLength, 1);
+  const { family, bytes } = parseAddress(address.address);
+  const body = beginBody(HEADER_LENGTH);
+  body.setU8(0, addressFamily(family));
+  body.setU8(1, address.prefixLength);
   // Flags of more than eight bits have an attribute, which then counts alone.
-  if (address.flags <= 0xff) header.writeUInt8(address.flags, 2);
-  header.writeUInt8(address.scope, 3);
-  header.writeUInt32LE(address.index, 4);
-  const bytes = addressBytes(address.address);
-  return Buffer.concat([
-    header,
-    attribute(IFA.local, bytes),
-    ...(address.flags <= 0xff ? [] : [u32Attribute(IFA.flags, address.flags)]),
-    attribute(IFA.address, bytes),
-    ...(address.protocol === 0 ? [] : [u8Attribute(IFA.protocol, address.protocol)]),
-  ]);
+  if (address.flags <= 0xff) body.setU8(2, address.flags);
+  body.setU8(3, address.scope);
+  body.setU32(4, address.index);
+  body.bytes(IFA.local, bytes);
+  if (address.flags > 0xff) body.u32(IFA.flags, address.flags);
+  body.bytes(IFA.address, bytes);
+  if (address.protocol !== 0) body.u8(IFA.protocol, address.protocol);
+  return body.finish();
 }
+
+const IS_THERE = ['EEXIST'];
 
 /** Adds an address; one that is there already is fine. */
 export function addAddress(address: LinkAddress): NetlinkRequest {
-  const what = `addr add ${address.address}/${address.prefixLength} to link ${address.index}`;
+  const what = (): string => `addr add ${address.address}/${address.prefixLength} to link ${address.index}`;
   return {
     type: RTM.newAddress,
     flags: NLM_F.create | NLM_F.exclusive,
     body: encode(address),
     what,
-    tolerate: ['EEXIST'],
+    tolerate: IS_THERE,
   };
 }
 

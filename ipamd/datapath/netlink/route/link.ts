@@ -1,16 +1,14 @@
 /** Links: linux/if_link.h, struct ifinfomsg {u8 family, u8 pad, u16 type, i32 index, u32 flags, u32 change}. Pure. */
 import {
-  attribute,
   decodeAttributes,
-  nestedAttribute,
-  plainNestedAttribute,
   readText,
   readU32,
+  selectAttributes,
   textAttribute,
   u32Attribute,
-  u8Attribute,
   zeros,
 } from '../attributes.ts';
+import { beginBody, type BodyWriter } from '../body.ts';
 import {
   AF_INET,
   AF_INET6,
@@ -24,6 +22,7 @@ import {
   IN6_ADDR_GEN_MODE_NONE,
   IPV4_DEVCONF_ROUTE_LOCALNET,
   IPV4_DEVCONF_RP_FILTER,
+  NLA_F_NESTED,
   NLM_F,
   RTEXT_FILTER_SKIP_STATS,
   RTM,
@@ -33,6 +32,7 @@ import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
 
 const HEADER_LENGTH = 16;
+const MAC_BYTES = 6;
 
 /** A link as the kernel shows it. */
 export interface Link {
@@ -92,65 +92,91 @@ export function linkHeader(index: number, flags = 0, change = 0): Buffer {
   return bytes;
 }
 
+function beginLink(index: number, flags = 0, change = 0): BodyWriter {
+  const body = beginBody(HEADER_LENGTH);
+  body.setU32(4, index);
+  body.setU32(8, flags);
+  body.setU32(12, change);
+  return body;
+}
+
 /** `02:aa:...` to six bytes. */
 export function macBytes(mac: string): Buffer {
   return Buffer.from(mac.replaceAll(':', ''), 'hex');
 }
 
+/** An attribute of six bytes out of `02:aa:...`. */
+export function writeMac(body: BodyWriter, type: number, mac: string): void {
+  const at = body.room(type, MAC_BYTES);
+  for (let octet = 0; octet < MAC_BYTES; octet += 1) body.setU8(at + octet, macOctet(mac, octet));
+}
+
+/** One of the six bytes of `02:aa:...`. */
+export function macOctet(mac: string, octet: number): number {
+  return (digit(mac.charCodeAt(3 * octet)) << 4) | digit(mac.charCodeAt(3 * octet + 1));
+}
+
+/** 0 to 9, then a to f or A to F. */
+function digit(code: number): number {
+  return code < 0x40 ? code - 0x30 : (code & 0xf) + 9;
+}
+
 /** Bytes to lower-case `02:aa:...`. */
 export function macText(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+  let text = '';
+  for (const byte of bytes) text += `${text === '' ? '' : ':'}${byte < 0x10 ? '0' : ''}${byte.toString(16)}`;
+  return text;
 }
 
 /** One queue each way: a pod's link needs no more, and each queue costs time at creation (a quarter of the whole). */
-function endAttributes(end: VethEnd, mtu: number): readonly Buffer[] {
-  return [
-    u32Attribute(IFLA.transmitQueues, 1),
-    u32Attribute(IFLA.receiveQueues, 1),
-    u32Attribute(IFLA.mtu, mtu),
-    attribute(IFLA.address, macBytes(end.mac)),
-  ];
+function writeEnd(body: BodyWriter, end: VethEnd, mtu: number): void {
+  body.u32(IFLA.transmitQueues, 1);
+  body.u32(IFLA.receiveQueues, 1);
+  body.u32(IFLA.mtu, mtu);
+  writeMac(body, IFLA.address, end.mac);
 }
 
 /** Makes a pair with its far end already in the other namespace; moving it there later would cost 15 ms. */
 export function createVeth(pair: VethPair): NetlinkRequest {
-  const peer = Buffer.concat([
-    linkHeader(pair.there.index),
-    ...endAttributes(pair.there, pair.mtu),
-    u32Attribute(IFLA.netNamespaceFd, pair.thereNetnsFd),
-    textAttribute(IFLA.name, pair.there.name),
-  ]);
-  const body = Buffer.concat([
-    linkHeader(pair.here.index, IFF_UP, IFF_UP),
-    ...endAttributes(pair.here, pair.mtu),
-    u32Attribute(IFLA.group, pair.group),
-    textAttribute(IFLA.name, pair.here.name),
-    plainNestedAttribute(IFLA.linkInfo, [
-      attribute(IFLA_INFO_KIND, Buffer.from('veth')),
-      plainNestedAttribute(IFLA_INFO_DATA, [attribute(VETH_INFO_PEER, peer)]),
-    ]),
-  ]);
-  const what = `link add ${pair.here.name} type veth peer name ${pair.there.name}`;
-  return { type: RTM.newLink, flags: NLM_F.create | NLM_F.exclusive, body, what };
+  const body = beginLink(pair.here.index, IFF_UP, IFF_UP);
+  writeEnd(body, pair.here, pair.mtu);
+  body.u32(IFLA.group, pair.group);
+  body.terminatedText(IFLA.name, pair.here.name);
+  const info = body.open(IFLA.linkInfo);
+  body.text(IFLA_INFO_KIND, 'veth');
+  const data = body.open(IFLA_INFO_DATA);
+  const peer = body.open(VETH_INFO_PEER);
+  body.setU32(body.zeros(HEADER_LENGTH) + 4, pair.there.index);
+  writeEnd(body, pair.there, pair.mtu);
+  body.u32(IFLA.netNamespaceFd, pair.thereNetnsFd);
+  body.terminatedText(IFLA.name, pair.there.name);
+  body.close(peer);
+  body.close(data);
+  body.close(info);
+  const what = (): string => `link add ${pair.here.name} type veth peer name ${pair.there.name}`;
+  return { type: RTM.newLink, flags: NLM_F.create | NLM_F.exclusive, body: body.finish(), what };
 }
 
 /** Changes an existing link. */
 export function changeLink(index: number, change: LinkChange, label: string): NetlinkRequest {
-  const flags = change.up === true ? IFF_UP : 0;
-  const body = Buffer.concat([
-    linkHeader(index, flags, change.up === undefined ? 0 : IFF_UP),
-    ...(change.mtu === undefined ? [] : [u32Attribute(IFLA.mtu, change.mtu)]),
-    ...(change.group === undefined ? [] : [u32Attribute(IFLA.group, change.group)]),
-    ...(change.alias === undefined ? [] : [attribute(IFLA.alias, Buffer.from(change.alias))]),
-    ...(change.rpFilter === undefined ? [] : [rpFilterAttribute(change.rpFilter)]),
-    ...(change.mac === undefined ? [] : [attribute(IFLA.address, macBytes(change.mac))]),
-  ]);
-  return { type: RTM.newLink, flags: 0, body, what: `link set ${label} ${JSON.stringify(change)}` };
+  const body = beginLink(index, change.up === true ? IFF_UP : 0, change.up === undefined ? 0 : IFF_UP);
+  if (change.mtu !== undefined) body.u32(IFLA.mtu, change.mtu);
+  if (change.group !== undefined) body.u32(IFLA.group, change.group);
+  if (change.alias !== undefined) body.text(IFLA.alias, change.alias);
+  if (change.rpFilter !== undefined) writeRpFilter(body, change.rpFilter);
+  if (change.mac !== undefined) writeMac(body, IFLA.address, change.mac);
+  const what = (): string => `link set ${label} ${JSON.stringify(change)}`;
+  return { type: RTM.newLink, flags: 0, body: body.finish(), what };
 }
 
-function rpFilterAttribute(value: number): Buffer {
-  const setting = nestedAttribute(IFLA_INET_CONF, [u32Attribute(IPV4_DEVCONF_RP_FILTER, value)]);
-  return nestedAttribute(IFLA.addressFamilySpec, [nestedAttribute(AF_INET, [setting])]);
+function writeRpFilter(body: BodyWriter, value: number): void {
+  const families = body.open(IFLA.addressFamilySpec | NLA_F_NESTED);
+  const family = body.open(AF_INET | NLA_F_NESTED);
+  const settings = body.open(IFLA_INET_CONF | NLA_F_NESTED);
+  body.u32(IPV4_DEVCONF_RP_FILTER, value);
+  body.close(settings);
+  body.close(family);
+  body.close(families);
 }
 
 /**
@@ -158,14 +184,17 @@ function rpFilterAttribute(value: number): Buffer {
  * IPv6, or a link whose MTU is too small for it, has nothing to keep from.
  */
 export function withoutLinkLocalAddress(index: number, label: string): NetlinkRequest {
-  const mode = u8Attribute(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
-  const body = Buffer.concat([
-    linkHeader(index),
-    plainNestedAttribute(IFLA.addressFamilySpec, [plainNestedAttribute(AF_INET6, [mode])]),
-  ]);
-  const what = `link set ${label} addrgenmode none`;
-  return { type: RTM.newLink, flags: 0, body, what, tolerate: ['EAFNOSUPPORT'] };
+  const body = beginLink(index);
+  const families = body.open(IFLA.addressFamilySpec);
+  const family = body.open(AF_INET6);
+  body.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+  body.close(family);
+  body.close(families);
+  const what = (): string => `link set ${label} addrgenmode none`;
+  return { type: RTM.newLink, flags: 0, body: body.finish(), what, tolerate: NO_IPV6 };
 }
+
+const NO_IPV6 = ['EAFNOSUPPORT'];
 
 /** Removes all links of a group at once: one wait for RCU however many there are. */
 export function deleteLinkGroup(group: number): NetlinkRequest {
@@ -183,47 +212,74 @@ export function getLinkByName(name: string): NetlinkRequest {
   return { type: RTM.getLink, flags: 0, body, what: `link show ${name}`, tolerate: ['ENODEV'] };
 }
 
+/** Asks for one link; no answer if there is none of that number. */
+export function getLinkByIndex(index: number): NetlinkRequest {
+  const body = beginLink(index);
+  body.u32(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS);
+  return { type: RTM.getLink, flags: 0, body: body.finish(), what: () => `link show #${index}`, tolerate: NO_LINK };
+}
+
+const NO_LINK = ['ENODEV'];
+
 /** Asks for all links. */
 export function dumpLinks(): NetlinkRequest {
   const body = Buffer.concat([linkHeader(0), u32Attribute(IFLA.extensionMask, RTEXT_FILTER_SKIP_STATS)]);
   return { type: RTM.getLink, flags: 0, body, what: 'link show' };
 }
 
+const WANTED: ReadonlySet<number> = new Set([
+  IFLA.address,
+  IFLA.name,
+  IFLA.mtu,
+  IFLA.link,
+  IFLA.group,
+  IFLA.alias,
+  IFLA.linkInfo,
+  IFLA.addressFamilySpec,
+  IFLA.permanentAddress,
+]);
+
 /** Reads the body of RTM_NEWLINK or RTM_DELLINK. Throws `NetlinkDecodeError`. */
 export function decodeLink(body: Buffer): Link {
   if (body.length < HEADER_LENGTH) throw new NetlinkDecodeError(`link message of ${body.length} bytes`);
-  const attributes = decodeAttributes(body.subarray(HEADER_LENGTH));
+  const attributes = selectAttributes(body, HEADER_LENGTH, (type) => WANTED.has(type));
   const permanent = attributes.get(IFLA.permanentAddress);
   const info = attributes.get(IFLA.linkInfo);
-  const vlan = decodeVlan(readU32(attributes, IFLA.link) ?? 0, info);
-  return {
+  const details = info === undefined ? undefined : decodeAttributes(info);
+  const kind = details === undefined ? undefined : readText(details, IFLA_INFO_KIND);
+  const settings = settingsOf(attributes.get(IFLA.addressFamilySpec));
+  const link: Link = {
     index: body.readInt32LE(4),
     name: readText(attributes, IFLA.name) ?? '',
-    mac: macText(attributes.get(IFLA.address) ?? Buffer.alloc(0)),
+    mac: macText(attributes.get(IFLA.address) ?? NOTHING),
     permanentMac: permanent === undefined ? undefined : macText(permanent),
     mtu: readU32(attributes, IFLA.mtu) ?? 0,
     up: (body.readUInt32LE(8) & IFF_UP) !== 0,
     group: readU32(attributes, IFLA.group) ?? 0,
     alias: readText(attributes, IFLA.alias) ?? '',
-    kind: info === undefined ? undefined : readText(decodeAttributes(info), IFLA_INFO_KIND),
-    rpFilter: decodeSetting(attributes.get(IFLA.addressFamilySpec), IPV4_DEVCONF_RP_FILTER),
-    routeLocalnet: decodeSetting(attributes.get(IFLA.addressFamilySpec), IPV4_DEVCONF_ROUTE_LOCALNET),
-    ...(vlan === undefined ? {} : { vlan }),
+    kind,
+    rpFilter: decodeSetting(settings, IPV4_DEVCONF_RP_FILTER),
+    routeLocalnet: decodeSetting(settings, IPV4_DEVCONF_ROUTE_LOCALNET),
   };
+  const vlan = kind === 'vlan' ? decodeVlan(readU32(attributes, IFLA.link) ?? 0, details) : undefined;
+  return vlan === undefined ? link : { ...link, vlan };
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** When the kernel tells, IFLA_INET_CONF is an array of u32, the entry of index n at place n - 1. */
-function decodeSetting(spec: Buffer | undefined, number: number): number | undefined {
-  const inet = spec === undefined ? undefined : decodeAttributes(spec).get(AF_INET);
-  const settings = inet === undefined ? undefined : decodeAttributes(inet).get(IFLA_INET_CONF);
+function settingsOf(spec: Buffer | undefined): Buffer | undefined {
+  const inet = spec === undefined ? undefined : selectAttributes(spec, 0, (family) => family === AF_INET).get(AF_INET);
+  return inet === undefined ? undefined : decodeAttributes(inet).get(IFLA_INET_CONF);
+}
+
+function decodeSetting(settings: Buffer | undefined, number: number): number | undefined {
   const offset = 4 * (number - 1);
   return settings === undefined || settings.length < offset + 4 ? undefined : settings.readUInt32LE(offset);
 }
 
 /** The number is a u16 in host order; every kind has data of its own under the same attribute. */
-function decodeVlan(parent: number, info: Buffer | undefined): Link['vlan'] {
-  const fields = info === undefined ? undefined : decodeAttributes(info);
-  if (fields === undefined || readText(fields, IFLA_INFO_KIND) !== 'vlan') return undefined;
-  const id = decodeAttributes(fields.get(IFLA_INFO_DATA) ?? Buffer.alloc(0)).get(IFLA_VLAN_ID);
+function decodeVlan(parent: number, details: ReadonlyMap<number, Buffer> | undefined): Link['vlan'] {
+  const id = decodeAttributes(details?.get(IFLA_INFO_DATA) ?? NOTHING).get(IFLA_VLAN_ID);
   return id === undefined || id.length < 2 ? undefined : { parent, id: id.readUInt16LE(0) };
 }

@@ -2,8 +2,9 @@
  * Routes: linux/rtnetlink.h, struct rtmsg {u8 family, dstLength, srcLength, tos, table, protocol, scope, type, u32 flags}.
  * Pure. A table above 255 is given in RTA_TABLE only.
  */
-import { addressBytes, addressFamily, addressText, anyAddress, familyOf, familyOfNumber } from '../../ip.ts';
-import { attribute, decodeAttributes, readU32, u32Attribute, zeros } from '../attributes.ts';
+import { addressFamily, addressText, anyAddress, familyOfNumber, parseAddress } from '../../ip.ts';
+import { decodeAttributes, readU32 } from '../attributes.ts';
+import { beginBody } from '../body.ts';
 import { NLM_F, RTA, RTM, RTN_UNICAST, RTNH_F_ONLINK } from '../constants.ts';
 import { NetlinkDecodeError } from '../errors.ts';
 import type { NetlinkRequest } from '../message.ts';
@@ -27,26 +28,22 @@ export interface Route {
   readonly onlink?: boolean;
 }
 
-type Head = Pick<Route, 'prefixLength' | 'table' | 'protocol' | 'scope' | 'onlink'>;
-
-function header(family: number, route: Head, type: number): Buffer {
-  const bytes = zeros(HEADER_LENGTH);
-  bytes.set([family, route.prefixLength, 0, 0, route.table < 256 ? route.table : 0, route.protocol, route.scope, type]);
-  bytes.writeUInt32LE(route.onlink === true ? RTNH_F_ONLINK : 0, 8);
-  return bytes;
-}
-
 function encode(route: Route): Buffer {
-  return Buffer.concat([
-    header(addressFamily(familyOf(route.destination)), route, RTN_UNICAST),
-    ...(route.prefixLength === 0 ? [] : [attribute(RTA.destination, addressBytes(route.destination))]),
-    ...(route.gateway === undefined ? [] : [attribute(RTA.gateway, addressBytes(route.gateway))]),
-    u32Attribute(RTA.table, route.table),
-    ...(route.preferredSource === undefined
-      ? []
-      : [attribute(RTA.preferredSource, addressBytes(route.preferredSource))]),
-    ...(route.link === 0 ? [] : [u32Attribute(RTA.outInterface, route.link)]),
-  ]);
+  const { family, bytes } = parseAddress(route.destination);
+  const body = beginBody(HEADER_LENGTH);
+  body.setU8(0, addressFamily(family));
+  body.setU8(1, route.prefixLength);
+  body.setU8(4, route.table < 256 ? route.table : 0);
+  body.setU8(5, route.protocol);
+  body.setU8(6, route.scope);
+  body.setU8(7, RTN_UNICAST);
+  if (route.onlink === true) body.setU32(8, RTNH_F_ONLINK);
+  if (route.prefixLength > 0) body.bytes(RTA.destination, bytes);
+  if (route.gateway !== undefined) body.bytes(RTA.gateway, parseAddress(route.gateway).bytes);
+  body.u32(RTA.table, route.table);
+  if (route.preferredSource !== undefined) body.bytes(RTA.preferredSource, parseAddress(route.preferredSource).bytes);
+  if (route.link !== 0) body.u32(RTA.outInterface, route.link);
+  return body.finish();
 }
 
 /** The route in the words of `ip route`, for messages and comparison. */
@@ -63,7 +60,7 @@ export function replaceRoute(route: Route): NetlinkRequest {
     type: RTM.newRoute,
     flags: NLM_F.create | NLM_F.replace,
     body: encode(route),
-    what: `route replace ${routeText(route)}`,
+    what: () => `route replace ${routeText(route)}`,
   };
 }
 
@@ -73,19 +70,20 @@ export function deleteRoute(route: Route): NetlinkRequest {
     type: RTM.delRoute,
     flags: 0,
     body: encode(route),
-    what: `route del ${routeText(route)}`,
+    what: () => `route del ${routeText(route)}`,
     tolerate: ['ESRCH', 'ENODEV'],
   };
 }
 
 /** Asks for the routes, of every family, of one protocol number; table 0: of all tables. A table that does not exist has none. */
 export function dumpRoutes(protocol: number, table: number): NetlinkRequest {
-  const bytes = header(0, { prefixLength: 0, table: 0, protocol, scope: 0 }, 0);
-  const body = table === 0 ? bytes : Buffer.concat([bytes, u32Attribute(RTA.table, table)]);
+  const body = beginBody(HEADER_LENGTH);
+  body.setU8(5, protocol);
+  if (table !== 0) body.u32(RTA.table, table);
   return {
     type: RTM.getRoute,
     flags: 0,
-    body,
+    body: body.finish(),
     what: `route show table ${table} proto ${protocol}`,
     tolerate: ['ENOENT'],
   };
