@@ -16,6 +16,8 @@ export interface CloudStackOptions {
   readonly log: Log;
   /** ADDs that wait for an address now. */
   readonly waiting: () => number;
+  /** The process that asks EC2 has ended: nothing is asked any more for now. */
+  readonly onAgentEnded?: () => void;
 }
 
 /** What was asked of EC2, why, and how much may be asked. */
@@ -67,7 +69,7 @@ export class CloudStack implements AsyncDisposable {
   }
 
   #make(region: string): Made {
-    const { config, observer, version, log, waiting } = this.#options;
+    const { config, observer, version, log, waiting, onAgentEnded } = this.#options;
     const agent = new Ec2Agent({
       region,
       ...(config.ec2Endpoint === '' ? {} : { endpoint: config.ec2Endpoint }),
@@ -77,6 +79,7 @@ export class CloudStack implements AsyncDisposable {
         if (event.kind === 'failed')
           log.error(event, 'the process that asks EC2 is gone; the next call starts another');
         else log.debug(event, `the process that asks EC2 has ${event.kind}`);
+        if (event.kind !== 'started') onAgentEnded?.();
       },
     });
     const decorated = decorateForDaemon(agent.provider, {

@@ -29,6 +29,7 @@ const TEST = [
   { tool: 'runc', package: 'runc', need: false },
   { tool: '/usr/lib/cni/loopback', package: 'containernetworking-plugins', need: false },
 ];
+const BENCH = [...RUN, { tool: '/usr/lib/cni/ptp', package: 'containernetworking-plugins', need: false }];
 const KUBERNETES = [
   { tool: 'etcd', package: 'etcd-server', need: false },
   { tool: 'iptables', package: 'iptables', need: false },
@@ -69,7 +70,7 @@ const COMMANDS = {
     node: ['--no-warnings', 'test/localstack/main.ts'],
   },
   'test:vm': { packages: MACHINE, node: ['--no-warnings', 'test/vm/main.ts'] },
-  bench: { packages: RUN, node: ['--no-warnings', 'test/bench/main.ts'] },
+  bench: { packages: BENCH, node: ['--no-warnings', 'test/bench/main.ts'] },
   fault: { packages: [], node: ['--no-warnings', 'test/fault/main.ts'] },
   check: { packages: [], node: ['tools/check.mjs'] },
   lint: { packages: [], node: ['tools/check.mjs', 'lint'] },

@@ -30,9 +30,9 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Has a native part, which it finds beside itself. */
 const NATIVE = 'koffi';
 
-/** How the daemon is run: with little room for garbage, which it makes little of, and one heap of malloc for all threads. */
+/** How the daemon is run: with little room for garbage, but from the first moment on, and one heap of malloc for all threads. */
 export const RELEASE = {
-  flags: ['--no-warnings', '--max-semi-space-size=1', '--single-threaded-gc'],
+  flags: ['--no-warnings', '--min-semi-space-size=4', '--max-semi-space-size=4', '--single-threaded-gc'],
   env: { MALLOC_ARENA_MAX: '1' },
 } as const;
 

@@ -97,13 +97,18 @@ export class SocketServer {
   }
 
   async #serve(socket: Socket, request: RequestEnvelope): Promise<void> {
-    const hangUp = new AbortController();
-    const gone = () => hangUp.abort(new ProtocolError('unreachable', 'the client hung up'));
+    const ending = new AbortController();
+    const gone = () => ending.abort(new ProtocolError('unreachable', 'the client hung up'));
     socket.once('close', gone);
     // A client that half-closes has stopped waiting as well: it never does so before it has its answer.
     socket.once('end', gone);
     const deadlineMs = Math.max(1, request.deadlineMs - ANSWER_MARGIN_MS);
-    const signal = AbortSignal.any([hangUp.signal, AbortSignal.timeout(deadlineMs)]);
+    // AbortSignal.timeout would stay until then, with all that listens to it: a minute's worth of requests.
+    const late = setTimeout(
+      () => ending.abort(new DOMException('not within its deadline', 'TimeoutError')),
+      deadlineMs,
+    );
+    const { signal } = ending;
     const log = this.#options.log.child({ request: request.id, method: request.method });
     const context = { signal, deadline: Date.now() + deadlineMs, log };
     let response: ResponseEnvelope;
@@ -112,6 +117,7 @@ export class SocketServer {
     } catch (error) {
       response = { version: PROTOCOL_VERSION, id: request.id, error: this.#options.toWireError(error) };
     }
+    clearTimeout(late);
     socket.off('close', gone);
     socket.off('end', gone);
     this.#answer(socket, response);

@@ -1,72 +1,122 @@
-/** ipamd itself: memory, idle processor time, and how long a start takes. */
-import { setTimeout as pause } from 'node:timers/promises';
+/** ipamd itself, as it is released and with an API server that it watches: memory, idle processor time, growth, starts. */
+import { join } from 'node:path';
 import { logOf, podsOf } from '#test/support/cluster-facts.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
-import { until } from '#test/support/until.ts';
 import { add, bed, sandboxes, warm } from './bed.ts';
-import { type Figure, figure } from './figures.ts';
+import { apiServerName, type WatchedApiServer, watchedApiServer, watches } from './daemon/api-server.ts';
+import { Pairs } from './daemon/pairs.ts';
+import { idleMinute, pidOf } from './daemon/rest.ts';
+import { type Figure, figure, Samples } from './figures.ts';
 import type { Measured, Part, PartOptions } from './part.ts';
-import { childrenOf, memoryOfAll, processorMsOf } from './process-figures.ts';
+import { type Memory, memoryOfAll } from './process-figures.ts';
 import { atMost } from './reach.ts';
+import { Runtime } from './runtime/runtime.ts';
 
 const PODS = 110;
 /** As many as m5.24xlarge may run under EKS' own rule for large instances. */
 const MANY_PODS = 250;
-const IDLE_MS = 10_000;
-const CHILDREN_DEADLINE_MS = 90_000;
 const STARTS = 5;
-const ENV = { MINIMUM_IP_TARGET: '260', WARM_IP_TARGET: '1', IP_COOLDOWN_PERIOD: '1' };
+const PAIRS = 10_000;
+/** Growth counts from here: the first pods of a process bring the code that they need. */
+const FIRST_PAIRS = 500;
+const [FIRST, LAST] = [`after-${FIRST_PAIRS}-pairs`, `after-${PAIRS}-pairs`];
+const SHOW_EVERY = 2000;
+const ENV = { MINIMUM_IP_TARGET: '400', WARM_IP_TARGET: '1', IP_COOLDOWN_PERIOD: '1' };
 
 export const daemonPart: Part = {
-  about: `ipamd's memory and idle processor time with 0 and with ${PODS} pods; its start, and its restart with ${MANY_PODS}`,
+  about: `ipamd with an API server: memory and processor time of an idle minute with 0 and ${PODS} pods, growth in ${PAIRS} ADD/DEL pairs, first start, restart with ${MANY_PODS} pods`,
   run: runDaemon,
 };
 
 async function runDaemon(options: PartOptions): Promise<Measured> {
-  const { say, signal } = options;
+  const { say } = options;
   await using place = await bed(options, { instanceType: 'm5.24xlarge', env: ENV, subnetPrefixLength: 20 });
+  say(`  API server: ${apiServerName()}`);
+  await using server = await watchedApiServer(place.node, options.workDirectory);
   const { node } = place;
-  const first: number[] = [];
+  const samples = new Samples();
   for (let start = 0; start < STARTS; start += 1) {
-    signal.throwIfAborted();
-    first.push(await startMs(node));
+    options.signal.throwIfAborted();
+    if (start > 0) await forget(node);
+    samples.add('daemon/first-start', await startMs(node, server));
     await warm(node, 1);
-    if (start < STARTS - 1) await forget(node);
   }
   await warm(node, MANY_PODS);
-  say(`  idle with no pods, ${IDLE_MS / 1000} s`);
-  const empty = await idle(node, '0-pods', signal);
-  say(`  ${PODS} pods`);
+  await watches(node);
+  say('  a minute without pods');
+  await idle(node, 'no-pods', options, samples);
   for (const pod of await sandboxes(node, PODS)) await add(node, pod);
-  say(`  idle with ${PODS} pods, ${IDLE_MS / 1000} s`);
-  const full = await idle(node, `${PODS}-pods`, signal);
-  say(`  ${MANY_PODS} pods`);
+  say(`  a minute with ${PODS} pods`);
+  await idle(node, `${PODS}-pods`, options, samples);
+  await growth(node, options, samples);
   for (const pod of await sandboxes(node, MANY_PODS - PODS, 'more')) await add(node, pod);
-  const again: number[] = [];
-  for (let start = 0; start < STARTS; start += 1) {
-    signal.throwIfAborted();
-    await node.stopDaemon('SIGKILL');
-    again.push(await startMs(node));
-    const known = (await podsOf(node)).length;
-    if (known !== MANY_PODS) throw new Error(`${known} of ${MANY_PODS} pods known after the restart`);
-  }
-  const starts = figures('ms', { 'daemon/first-start': first, [`daemon/restart-${MANY_PODS}-pods`]: again });
-  const all = [...empty, ...full, ...starts];
-  const of = (id: string) => all.find((one) => one.id === id);
+  await restarts(node, server, options, samples);
+  const figures = samples.figures(unitOf);
+  const of = (id: string): Figure | undefined => figures.find((one) => one.id === `daemon/${id}`);
   return {
-    figures: all,
+    figures,
     reach: [
-      atMost('daemon.rss-110', 80, of(`daemon/rss-${PODS}-pods`)),
-      atMost('daemon.start', 1000, of('daemon/first-start')),
-      atMost('daemon.restart-250', 500, of(`daemon/restart-${MANY_PODS}-pods`)),
+      atMost('daemon.rss-110', 80, of(`rss-${PODS}-pods`)),
+      atMost('daemon.growth', 5, of('rss-growth')),
+      atMost('daemon.start', 1000, of('first-start')),
+      atMost('daemon.restart-250', 500, of(`restart-${MANY_PODS}-pods`)),
     ],
   };
 }
 
+function unitOf(id: string): Figure['unit'] {
+  return id.includes('start') ? 'ms' : id.includes('cpu') ? 'ms/min' : 'MB';
+}
+
+async function idle(node: ClusterNode, name: string, { signal }: PartOptions, samples: Samples): Promise<void> {
+  const { cpuMsPerMinute, memory } = await idleMinute(node, signal);
+  for (const one of memory) show(one, name, samples);
+  samples.add(`daemon/cpu-${name}`, cpuMsPerMinute);
+}
+
+function show({ rssMb, pssMb, anonymousMb }: Memory, name: string, samples: Samples): void {
+  samples.add(`daemon/rss-${name}`, rssMb);
+  samples.add(`daemon/pss-${name}`, pssMb);
+  samples.add(`daemon/anonymous-${name}`, anonymousMb);
+}
+
+/** Beside the pods that are there, others come and go. */
+async function growth(node: ClusterNode, options: PartOptions, samples: Samples): Promise<void> {
+  const { say, signal, workDirectory } = options;
+  await using runtime = await Runtime.start(join(workDirectory, 'runtime-of-pairs'));
+  if (runtime === undefined) return say('  no C compiler in PATH: nothing would make pods quickly');
+  const onProgress = (done: number): void => {
+    if (done % SHOW_EVERY === 0) say(`  ${done} of ${PAIRS} ADD/DEL pairs`);
+  };
+  await using pairs = await Pairs.create({ runtime, node, signal });
+  await pairs.make(FIRST_PAIRS);
+  await idle(node, FIRST, options, samples);
+  await pairs.make(PAIRS, onProgress);
+  show(await memoryOfAll(pidOf(node)), `at-the-end-of-${PAIRS}-pairs`, samples);
+  await idle(node, LAST, options, samples);
+  for (const kind of ['rss', 'pss', 'anonymous'] as const)
+    samples.add(`daemon/${kind}-growth`, median(samples, kind, LAST) - median(samples, kind, FIRST));
+}
+
+function median(samples: Samples, kind: string, state: string): number {
+  return figure('', 'MB', samples.of(`daemon/${kind}-${state}`))?.p50 ?? Number.NaN;
+}
+
+/** As after a crash: the journal and the kernel have everything, and nobody said goodbye. */
+async function restarts(node: ClusterNode, server: WatchedApiServer, { signal }: PartOptions, samples: Samples) {
+  for (let start = 0; start < STARTS; start += 1) {
+    signal.throwIfAborted();
+    await node.stopDaemon('SIGKILL');
+    samples.add(`daemon/restart-${MANY_PODS}-pods`, await startMs(node, server));
+    const known = (await podsOf(node)).length;
+    if (known !== MANY_PODS) throw new Error(`${known} of ${MANY_PODS} pods known after the restart`);
+  }
+}
+
 /** From the start of the process to its own word that it serves. */
-async function startMs(node: ClusterNode): Promise<number> {
+async function startMs(node: ClusterNode, { env }: WatchedApiServer): Promise<number> {
   const from = Date.now();
-  await node.startDaemon();
+  await node.startDaemon(env);
   const serving = (await logOf(node)).filter(({ msg }) => msg === 'serving').at(-1);
   if (serving === undefined || !('time' in serving)) throw new Error('ipamd did not log that it serves');
   return Date.parse(String(serving.time)) - from;
@@ -76,28 +126,4 @@ async function startMs(node: ClusterNode): Promise<number> {
 async function forget(node: ClusterNode): Promise<void> {
   await node.stopDaemon('SIGTERM');
   await node.forgetState();
-}
-
-async function idle(node: ClusterNode, name: string, signal: AbortSignal): Promise<readonly Figure[]> {
-  const pid = node.daemonPid;
-  if (pid === undefined) throw new Error('ipamd does not run');
-  const busy = await memoryOfAll(pid);
-  // The process that asks EC2 ends when it has been idle.
-  await until('ipamd has no child', CHILDREN_DEADLINE_MS, async () => (await childrenOf(pid)).length === 0);
-  const before = await processorMsOf(pid);
-  await pause(IDLE_MS, undefined, { signal });
-  const spent = (await processorMsOf(pid)) - before;
-  const { rssMb, pssMb } = await memoryOfAll(pid);
-  return [
-    ...figures('MB', {
-      [`daemon/rss-${name}`]: [rssMb],
-      [`daemon/pss-${name}`]: [pssMb],
-      [`daemon/pss-with-children-before-${name}`]: [busy.pssMb],
-    }),
-    ...figures('ms', { [`daemon/cpu-in-${IDLE_MS / 1000}-s-${name}`]: [spent] }),
-  ];
-}
-
-function figures(unit: Figure['unit'], samples: Readonly<Record<string, readonly number[]>>): readonly Figure[] {
-  return Object.entries(samples).flatMap(([id, values]) => figure(id, unit, values) ?? []);
 }

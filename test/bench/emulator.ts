@@ -1,4 +1,4 @@
-/** The emulator as a process: filled with 10,000 ENIs, then asked 300 times a second, as nodes ask. */
+/** The emulator as a process: filled with 10,000 ENIs, then asked 300 times a second, as nodes ask, then as often as it answers. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -13,11 +13,13 @@ const INTERFACES = 10_000;
 const RATE = 300;
 const SECONDS = 20;
 const AT_ONCE = 16;
+const ROUNDS = 5;
+const ROUND_MS = 2000;
 const TICKS_PER_SECOND = 100;
 const YAML = 'vpcs: [{ name: v, cidr: 10.0.0.0/16, subnets: [{ name: s, cidr: 10.0.0.0/16 }] }]';
 
 export const emulatorPart: Part = {
-  about: `the emulator alone: ${INTERFACES} ENIs, then ${RATE} requests/s for ${SECONDS} s`,
+  about: `the emulator alone: ${INTERFACES} ENIs, then ${RATE} requests/s for ${SECONDS} s, then all that it answers`,
   run: runEmulator,
 };
 
@@ -38,10 +40,14 @@ async function runEmulator({ say, signal }: PartOptions): Promise<Measured> {
   const cpuBefore = cpuSeconds(emulator.pid);
   const load = await offer(emulator, ids, signal);
   const share = (cpuSeconds(emulator.pid) - cpuBefore) / load.seconds;
+  say(`  ${AT_ONCE} requests at a time, ${ROUNDS} x ${ROUND_MS / 1000} s`);
+  const most: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) most.push(await saturate(emulator, ids, signal));
   const figures: readonly (Figure | undefined)[] = [
     figure('emulator/creates', 'per s', [perSecond]),
     figure('emulator/latency', 'ms', load.latencies),
     figure('emulator/answered', 'per s', [load.latencies.length / load.seconds]),
+    figure('emulator/saturated', 'per s', most),
     figure('emulator/failed', 'count', [load.failed]),
     figure('emulator/cores', 'ratio', [share]),
     figure('emulator/rss', 'MB', [rssMb(emulator.pid)]),
@@ -135,6 +141,22 @@ async function offer({ ask, subnetId }: Emulator, ids: readonly string[], signal
   }
   await Promise.all(underWay);
   return { latencies, failed, seconds: (performance.now() - began) / 1000 };
+}
+
+/** Requests answered a second, where the next follows each answer; a refusal ends the measurement. */
+async function saturate({ ask, subnetId }: Emulator, ids: readonly string[], signal: AbortSignal): Promise<number> {
+  const from = performance.now();
+  let sent = 0;
+  const client = async (): Promise<void> => {
+    while (performance.now() - from < ROUND_MS) {
+      signal.throwIfAborted();
+      sent += 1;
+      // Not those that give addresses away: ENIs would be full in the end.
+      await exchange(ask, subnetId, ids[(sent * 7919) % ids.length] ?? '', 1 + (sent % 4));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, client));
+  return (1000 * sent) / (performance.now() - from);
 }
 
 /** What nodes ask for, in turn: an address more and less, their own interfaces, and the subnet. */

@@ -3,7 +3,7 @@
 /** What was measured. Percentiles by nearest rank, so that each is a value that occurred. */
 export interface Figure {
   readonly id: string;
-  readonly unit: 'us' | 'ms' | 'MB' | 's' | 'per s' | 'ratio' | 'count';
+  readonly unit: 'us' | 'ms' | 'ms/min' | 'MB' | 'MB/s' | 's' | 'per s' | 'ratio' | 'count';
   readonly n: number;
   readonly p10: number;
   readonly p50: number;
@@ -48,6 +48,6 @@ export class Samples {
 }
 
 /** Four significant digits: more is noise. */
-function round(value: number): number {
+export function round(value: number): number {
   return Number(value.toPrecision(4));
 }

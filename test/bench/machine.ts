@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import type { CniBinary } from '#tools/build-cni.ts';
 import type { DaemonBuild } from '#tools/build-ipamd.ts';
+import { apiServerName } from './daemon/api-server.ts';
 
 export interface Machine {
   readonly processors: number;
@@ -11,6 +12,8 @@ export interface Machine {
   readonly kernel: string;
   /** One-minute load when the benchmarks began: figures of a busy machine are ratios at best. */
   readonly loadAtStart: number;
+  /** The same when they ended; what they do themselves is in it. */
+  readonly loadAtEnd: number;
 }
 
 export interface Versions {
@@ -19,17 +22,25 @@ export interface Versions {
   readonly cniBinary: { readonly kind: string; readonly bytes: number };
   /** The release: one file for the process that stays, beside those that it starts. */
   readonly daemon: { readonly kind: 'bundle'; readonly bytes: number };
+  /** What the daemon of the part `daemon` watches: `kube-apiserver VERSION`, or `played`. */
+  readonly apiServer: string;
 }
 
-export function machine(): Machine {
+/** `loadAtStart` is that of now. */
+export function machine(): Omit<Machine, 'loadAtEnd'> {
   const processors = cpus();
   return {
     processors: processors.length,
     model: processors[0]?.model ?? 'unknown',
     memoryMb: Math.round(totalmem() / 2 ** 20),
     kernel: release(),
-    loadAtStart: Number((loadavg()[0] ?? 0).toFixed(2)),
+    loadAtStart: load(),
   };
+}
+
+/** Of the last minute. */
+export function load(): number {
+  return Number((loadavg()[0] ?? 0).toFixed(2));
 }
 
 export function versions({ kind, bytes }: CniBinary, { programs }: DaemonBuild): Versions {
@@ -41,5 +52,6 @@ export function versions({ kind, bytes }: CniBinary, { programs }: DaemonBuild):
     node: process.version,
     cniBinary: { kind, bytes },
     daemon: { kind: 'bundle', bytes: programs['ipamd.cjs'] ?? 0 },
+    apiServer: apiServerName(),
   };
 }

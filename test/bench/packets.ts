@@ -77,6 +77,7 @@ function reachOf(samples: Samples) {
   return [
     atMost('packet.250-vs-1', 1.15, growth(samples, 'wellspring', 250)),
     atMost('packet.700-vs-1', 1.3, growth(samples, 'wellspring', 700)),
+    atMost('packet.vs-plain', 1.1, overRoutes(samples, 'plain', 'ipv4')),
     atMost('packet.vs-tracked', 1.1, overRoutes(samples, 'tracked', 'ipv4')),
     atMost('packet.ipv6-vs-tracked', 1.1, overRoutes(samples, 'tracked', 'ipv6')),
   ];

@@ -7,11 +7,23 @@ export const [PRIMARY, SECONDARY] = [
   { mac: '02:57:00:00:01:02', address: '10.0.1.10' },
 ] as const;
 
-/** What the datapath makes of a node with these ENIs, for both families. */
-export async function setUpNode(datapath: Datapath): Promise<void> {
+/** What a node of two ENIs has; the second is in a subnet of its own. */
+export interface NodeEnis {
+  readonly primary: { readonly mac: string; readonly address: string };
+  readonly secondary: { readonly mac: string; readonly address: string };
+  readonly subnetCidr: string;
+}
+
+const ENIS: NodeEnis = { primary: PRIMARY, secondary: SECONDARY, subnetCidr: '10.0.1.0/24' };
+
+/** What the datapath makes of a node with two ENIs, for both families. */
+export async function setUpNode(
+  datapath: Datapath,
+  { primary, secondary, subnetCidr }: NodeEnis = ENIS,
+): Promise<void> {
   await datapath.setUpHost({
-    primaryMac: PRIMARY.mac,
-    primaryAddress: PRIMARY.address,
+    primaryMac: primary.mac,
+    primaryAddress: primary.address,
     noSnatCidrs: ['10.0.0.0/16'],
     externalSnat: false,
     randomizeSnat: 'prng',
@@ -21,9 +33,9 @@ export async function setUpNode(datapath: Datapath): Promise<void> {
   });
   await datapath.setUpInterface({
     id: 'eni-2',
-    mac: SECONDARY.mac,
-    primaryAddress: SECONDARY.address,
-    subnetCidr: '10.0.1.0/24',
+    mac: secondary.mac,
+    primaryAddress: secondary.address,
+    subnetCidr,
     deviceIndex: 1,
     networkCardIndex: 0,
   });
