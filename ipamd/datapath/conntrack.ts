@@ -5,11 +5,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { familyOf, type IpFamily } from './ip.ts';
 import { asDatapathError } from './kernel.ts';
-import { NLMSG_DONE, NLMSG_ERROR, NLM_F } from './netlink/constants.ts';
 import { type ConnectionEntry, decodeConnection, deleteConnection, dumpConnections } from './netlink/ctnetlink.ts';
-import { errnoName, NetlinkError } from './netlink/errors.ts';
 import { submit } from './netlink/exchange.ts';
-import { decodeAcknowledgement, decodeMessages, encodeRequest, wordsOf } from './netlink/message.ts';
+import { dumpInThreadPool } from './netlink/thread-dump.ts';
 import {
   currentNamespace,
   openNamespace,
@@ -93,24 +91,15 @@ async function eachConnection(
   signal: AbortSignal,
   see: (entry: ConnectionEntry) => void,
 ): Promise<void> {
-  const request = dumpConnections(family);
-  const sequence = socket.nextSequence();
-  // The kernel walks the whole table before this returns, whatever is in it: two milliseconds.
-  await socket.sendInThreadPool(encodeRequest(request, sequence, NLM_F.dump));
-  signal.throwIfAborted();
-  for (let read = 1; ; read += 1) {
-    const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'dump ended early');
-    for (const message of decodeMessages(datagram)) {
-      if (message.sequence !== sequence) continue;
-      if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
-        const { errno, kernelText } = decodeAcknowledgement(message);
-        if (errno !== 0) throw new NetlinkError(errnoName(errno), wordsOf(request), kernelText);
-        return;
-      }
-      const entry = decodeConnection(message.body);
+  let read = 0;
+  // The kernel walks the whole table before it answers, whatever is in it: two milliseconds, of another thread.
+  for await (const messages of dumpInThreadPool(socket, dumpConnections(family))) {
+    signal.throwIfAborted();
+    for (const { body } of messages) {
+      const entry = decodeConnection(body);
       if (entry !== undefined) see(entry);
     }
+    read += 1;
     if (read % DATAGRAMS_A_TURN === 0) await turn(signal);
   }
 }

@@ -6,16 +6,9 @@
 import { addressFamily, addressText, canonicalAddress, IP_FAMILIES, type IpFamily } from '../ip.ts';
 import { readAddresses, readLinkByName, type Kernel } from '../kernel.ts';
 import { attribute, decodeAttributes, nestedAttribute, u8Attribute, u32Attribute } from '../netlink/attributes.ts';
-import { NLM_F, NLMSG_DONE, NLMSG_ERROR } from '../netlink/constants.ts';
-import { errnoName, NetlinkError } from '../netlink/errors.ts';
 import { submit } from '../netlink/exchange.ts';
-import {
-  decodeAcknowledgement,
-  decodeMessages,
-  encodeRequest,
-  type NetlinkRequest,
-  wordsOf,
-} from '../netlink/message.ts';
+import type { NetlinkRequest } from '../netlink/message.ts';
+import { dumpInThreadPool } from '../netlink/thread-dump.ts';
 import type { OpenNetlinkSocket } from '../netlink/transport.ts';
 import { SERVICE_LINK } from './own-addresses.ts';
 import type { PublishedPort } from './published.ts';
@@ -150,22 +143,12 @@ async function readFlows(
   family: IpFamily,
   port: number | undefined,
 ): Promise<readonly Flow[]> {
-  const request = dumpFlows(family, port);
-  const sequence = socket.nextSequence();
-  await socket.sendInThreadPool(encodeRequest(request, sequence, NLM_F.dump));
   const flows: Flow[] = [];
-  for (;;) {
-    const datagram = socket.receive();
-    if (datagram === undefined) throw new NetlinkError('ENODATA', wordsOf(request), 'dump ended early');
-    for (const message of decodeMessages(datagram)) {
-      if (message.sequence !== sequence) continue;
-      if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) {
-        const { errno, kernelText } = decodeAcknowledgement(message);
-        if (errno !== 0) throw new NetlinkError(errnoName(errno), wordsOf(request), kernelText);
-        return flows;
-      }
-      const flow = decodeFlow(family, message.body);
+  for await (const messages of dumpInThreadPool(socket, dumpFlows(family, port))) {
+    for (const { body } of messages) {
+      const flow = decodeFlow(family, body);
       if (flow !== undefined) flows.push(flow);
     }
   }
+  return flows;
 }
