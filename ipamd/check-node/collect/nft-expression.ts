@@ -15,7 +15,9 @@ import {
   NFTA_META,
   NFTA_NAT,
   NFTA_PAYLOAD,
+  NFTA_VERDICT_CHAIN,
   NFTA_VERDICT_CODE,
+  NFTA_XTABLES,
 } from '../../datapath/nftables/constants.ts';
 import type { NftExpression, NftVerdict } from '../nft-ruleset.ts';
 import { hex } from './hexadecimal.ts';
@@ -24,13 +26,10 @@ import { decodeXtables } from './xtables.ts';
 /** Decoded attributes by their types. */
 export type Attributes = ReadonlyMap<number, Buffer>;
 
-const VERDICT_CHAIN = 2;
 const PAYLOAD_SOURCE = 5;
 const RANGE = { from: 1, operation: 2, low: 3, high: 4 } as const;
 const BYTEORDER = { from: 1, to: 2, length: 4, size: 5 } as const;
 const REDIRECT_PORT = 1;
-/** linux/netfilter/nf_tables_compat.h: NFTA_MATCH_* and NFTA_TARGET_* are alike. */
-const XTABLES = { name: 1, revision: 2, info: 3 } as const;
 /** What loads something, by the number of its attribute for the register. */
 const LOADS: Readonly<Record<string, number>> = {
   exthdr: 1,
@@ -53,9 +52,9 @@ export function decodeExpression(expression: Attributes): readonly NftExpression
   const name = readText(expression, NFTA_EXPR.name) ?? '';
   const inner = nested(expression, NFTA_EXPR.data);
   if (name !== 'match' && name !== 'target') return [decoded(name, inner) ?? { kind: 'other', name }];
-  const called = readText(inner, XTABLES.name) ?? '';
-  const revision = readU32BigEndian(inner, XTABLES.revision) ?? 0;
-  const known = decodeXtables(name, called, revision, inner.get(XTABLES.info) ?? Buffer.alloc(0));
+  const called = readText(inner, NFTA_XTABLES.name) ?? '';
+  const revision = readU32BigEndian(inner, NFTA_XTABLES.revision) ?? 0;
+  const known = decodeXtables(name, called, revision, inner.get(NFTA_XTABLES.info) ?? Buffer.alloc(0));
   return known ?? [{ kind: 'other', name: `${name} ${called}` }];
 }
 
@@ -169,7 +168,7 @@ export function verdictOf(data: Attributes): NftVerdict {
   const verdict = nested(data, NFTA_DATA.verdict);
   return {
     code: verdict.get(NFTA_VERDICT_CODE)?.readInt32BE(0) ?? 0,
-    chain: readText(verdict, VERDICT_CHAIN) ?? '',
+    chain: readText(verdict, NFTA_VERDICT_CHAIN) ?? '',
   };
 }
 

@@ -19,7 +19,6 @@ import { hex } from './hexadecimal.ts';
 import { type Attributes, decodeExpression, nested, readU32BigEndian, verdictOf } from './nft-expression.ts';
 
 /** linux/netfilter/nf_tables.h. */
-const MSG = { getChain: 4, getSet: 10 } as const;
 const SET_DESCRIPTION = { attribute: 9, concatenation: 2, fieldLength: 1 } as const;
 const ELEMENT = { key: 1, data: 2, flags: 3, keyEnd: 10 } as const;
 const ELEMENT_FLAG = { intervalEnd: 1, catchAll: 2 } as const;
@@ -48,13 +47,13 @@ export function readRuleset(socket: NetlinkSocket): NftRuleset {
       family,
       name: readText(attributes, NFTA_TABLE.name) ?? '',
     })),
-    chains: found(socket, MSG.getChain, 'chains').map(({ family, attributes }) => {
+    chains: found(socket, NFT_MSG.getChain, 'chains').map(({ family, attributes }) => {
       const place = { family, table: readText(attributes, NFTA_CHAIN.table) ?? '' };
       const name = readText(attributes, NFTA_CHAIN.name) ?? '';
       const own = rules.get([family, place.table, name].join(' ')) ?? [];
       return { ...place, name, base: baseOf(family, attributes), rules: own.map((rule) => ruleOf(rule.attributes)) };
     }),
-    sets: found(socket, MSG.getSet, 'sets').map((set) => setOf(socket, set)),
+    sets: found(socket, NFT_MSG.getSet, 'sets').map((set) => setOf(socket, set)),
   };
 }
 

@@ -7,13 +7,14 @@ import {
   bytesOf,
   compare,
   masked,
+  MOST_BYTES,
   not,
   type Registers,
   swapped,
   unknownBytes,
   within,
 } from './nft-registers.ts';
-import { keyLength, lookIn, type Place, setOf } from './nft-sets.ts';
+import { findElement, type Place } from './nft-sets.ts';
 import { connectionBytes, fibBytes, metaBytes, payloadBytes } from './nft-values.ts';
 import type { Packet } from './packet.ts';
 
@@ -39,8 +40,6 @@ const CONDITIONS: Readonly<Record<NftCondition['kind'], true>> = {
   range: true,
   lookup: true,
 };
-/** Registers take sixteen words. */
-const MOST_BYTES = 64;
 
 export function isCondition(expression: NftExpression): expression is NftCondition {
   return Object.hasOwn(CONDITIONS, expression.kind);
@@ -98,9 +97,7 @@ function isFound(
   registers: Registers,
   { ruleset, place }: Scope,
 ): Answer {
-  const set = setOf(ruleset, place, name);
-  if (set === undefined) return 'unknown';
-  const found = lookIn(set, registers.get(from, keyLength(set)));
+  const found = findElement(ruleset, place, name, from, registers);
   if (found.kind === 'unknown') return 'unknown';
   if (found.kind === 'none') return inverted;
   if (to !== null && found.element.data !== null) registers.set(to, bytesOf(found.element.data));

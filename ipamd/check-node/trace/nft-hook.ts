@@ -8,7 +8,7 @@ import type { KernelFacts, LinkFact } from '../kernel-facts.ts';
 import type { NftChain, NftExpression, NftRuleset, NftStatement, NftVerdict } from '../nft-ruleset.ts';
 import { holds, isCondition } from './nft-conditions.ts';
 import { type Bytes, knownBytes, numberOf, Registers } from './nft-registers.ts';
-import { keyLength, lookIn, setOf } from './nft-sets.ts';
+import { findElement } from './nft-sets.ts';
 import type { Packet } from './packet.ts';
 
 export interface HookOutcome {
@@ -103,10 +103,9 @@ class Walk {
       case 'verdict':
         return this.#take(statement.verdict, chain, at, depth);
       case 'verdict-map': {
-        const set = setOf(this.#ruleset, chain, statement.set);
-        const found = set && lookIn(set, registers.get(statement.from, keyLength(set)));
-        if (found?.kind === 'none') return 'next';
-        const verdict = found?.kind === 'element' ? found.element.verdict : null;
+        const found = findElement(this.#ruleset, chain, statement.set, statement.from, registers);
+        if (found.kind === 'none') return 'next';
+        const verdict = found.kind === 'element' ? found.element.verdict : null;
         return verdict === null ? 'unsure' : this.#take(verdict, chain, at, depth);
       }
       case 'reject':

@@ -10,6 +10,8 @@ export type Bytes = readonly Byte[];
 export type Answer = boolean | 'unknown';
 
 const WORD_BYTES = 4;
+/** Registers have sixteen words (NFT_REG32_COUNT). */
+export const MOST_BYTES = 64;
 
 export class Registers {
   readonly #bytes: Byte[] = [];
@@ -36,8 +38,8 @@ export function unknownBytes(length: number): Bytes {
 }
 
 /** Unsigned, in the order of the processor, which is little-endian wherever this runs. */
-export function hostOrder(value: number, length = WORD_BYTES): Bytes {
-  return Array.from({ length }, (_, at) => (at < WORD_BYTES ? (value >>> (8 * at)) & 0xff : 0));
+export function hostOrder(value: number): Bytes {
+  return Array.from({ length: WORD_BYTES }, (_, at) => (value >>> (8 * at)) & 0xff);
 }
 
 /** undefined where a byte of it is unknown. */

@@ -1,6 +1,6 @@
 /** Looking into sets and maps of nftables. Pure. */
 import type { NftElement, NftRuleset, NftSet } from '../nft-ruleset.ts';
-import { type Answer, type Bytes, bytesOf, compared, isEqual, within } from './nft-registers.ts';
+import { type Answer, type Bytes, bytesOf, compared, isEqual, type Registers, within } from './nft-registers.ts';
 
 export type Found =
   | { readonly kind: 'element'; readonly element: NftElement }
@@ -14,21 +14,30 @@ const UNKNOWN: Found = { kind: 'unknown' };
 /** Where a rule stands: the sets that it names are those of its table. */
 export type Place = Pick<NftSet, 'family' | 'table'>;
 
-export function setOf({ sets }: NftRuleset, { family, table }: Place, name: string): NftSet | undefined {
-  return sets.find((one) => one.family === family && one.table === table && one.name === name);
-}
-
 /** Fields of a concatenation begin at words. */
 const WORD_BYTES = 4;
 
 /** The length in bytes of the key that this set's look-ups have. */
-export function keyLength({ elements, fields }: NftSet): number {
+function keyLength({ elements, fields }: NftSet): number {
   const longest = elements.map(({ key }) => Math.max(0, key.length / 2 - 1)).reduce((a, b) => Math.max(a, b), 0);
   return longest > 0 ? longest : fields.reduce((length, field) => length + padded(field), 0);
 }
 
+/** Looks into the set of this name, with the key from the registers; unknown where there is no such set. */
+export function findElement(
+  ruleset: NftRuleset,
+  place: Place,
+  name: string,
+  from: number,
+  registers: Registers,
+): Found {
+  const { family, table } = place;
+  const set = ruleset.sets.find((one) => one.family === family && one.table === table && one.name === name);
+  return set === undefined ? UNKNOWN : lookIn(set, registers.get(from, keyLength(set)));
+}
+
 /** The element that covers the key; the one that catches all where no other does. */
-export function lookIn(set: NftSet, key: Bytes): Found {
+function lookIn(set: NftSet, key: Bytes): Found {
   const found = set.hasIntervals && set.fields.length === 0 ? inIntervals(set, key) : byElement(set, key);
   if (found.kind !== 'none') return found;
   const rest = set.elements.find((element) => element.key === '');

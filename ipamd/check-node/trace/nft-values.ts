@@ -2,7 +2,7 @@
 import { addressBytes, familyOf } from '../../datapath/ip.ts';
 import type { KernelFacts, LinkFact, RouteType } from '../kernel-facts.ts';
 import { inTable, lookUp } from './fib.ts';
-import { type Bytes, hostOrder, unknownBytes } from './nft-registers.ts';
+import { type Bytes, hostOrder, MOST_BYTES, unknownBytes } from './nft-registers.ts';
 import { type Packet, PROTOCOL_NUMBERS } from './packet.ts';
 
 /** enum nft_meta_keys (linux/netfilter/nf_tables.h). */
@@ -66,8 +66,6 @@ const HEADER_BYTES = 64;
 const IPV6_BYTES = 16;
 /** RT_TABLE_LOCAL. */
 const LOCAL = 255;
-/** Registers have no more (NFT_REG32_COUNT words). */
-const MOST_BYTES = 64;
 
 /** `meta KEY`. */
 export function metaBytes(key: number, packet: Packet): Bytes | undefined {

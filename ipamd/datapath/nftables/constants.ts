@@ -23,9 +23,11 @@ export const NFT_MSG = {
   getTable: 1,
   delTable: 2,
   newChain: 3,
+  getChain: 4,
   newRule: 6,
   getRule: 7,
   newSet: 9,
+  getSet: 10,
   newSetElement: 12,
   getSetElement: 13,
   delSetElement: 14,
@@ -59,6 +61,7 @@ export const NFT_TYPE_IPV6_ADDRESS = 8;
 export const NFTA_EXPR = { name: 1, data: 2 } as const;
 export const NFTA_DATA = { value: 1, verdict: 2 } as const;
 export const NFTA_VERDICT_CODE = 1;
+export const NFTA_VERDICT_CHAIN = 2;
 export const NFT_REG_VERDICT = 0;
 export const NFT_REG_1 = 1;
 
@@ -82,6 +85,8 @@ export const NFT_FIB_RESULT = { outInterface: 1, addressType: 3 } as const;
 export const NFT_FIB_FLAG = { source: 1, destination: 2, mark: 4, inInterface: 8, present: 32 } as const;
 /** linux/rtnetlink.h, RTN_LOCAL: the address type `local`. */
 export const ADDRESS_TYPE_LOCAL = 2;
+/** linux/netfilter/nf_tables_compat.h: NFTA_MATCH_* and NFTA_TARGET_* are alike. */
+export const NFTA_XTABLES = { name: 1, revision: 2, info: 3 } as const;
 export const NFTA_NAT = { type: 1, family: 2, addressMin: 3, portMin: 5, flags: 7 } as const;
 export const NFT_NAT_SNAT = 0;
 export const NFT_NAT_DNAT = 1;

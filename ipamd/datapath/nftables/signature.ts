@@ -11,8 +11,6 @@ import { dumpTableRules, dumpTables, request } from './table.ts';
 
 /** linux/netfilter/nf_tables.h, NFTA_*_HANDLE. */
 const HANDLE = { table: 4, chain: 2, rule: 3, set: 16 } as const;
-const GET_CHAIN = 4;
-const GET_SET = 10;
 /** struct nfgenmsg before the attributes. */
 const HEADER_LENGTH = 4;
 
@@ -36,9 +34,9 @@ export function readSignature(socket: NetlinkSocket, name: string, filled: reado
     rules.set(chain, [...(rules.get(chain) ?? []), hex(rule, HANDLE.rule)]);
   }
   const ofTable = (attributes: ReadonlyMap<number, Buffer>) => readText(attributes, NFTA_CHAIN.table) === name;
-  const chains = found(socket, request(GET_CHAIN, 0, [], 'nft list chains')).filter(ofTable);
+  const chains = found(socket, request(NFT_MSG.getChain, 0, [], 'nft list chains')).filter(ofTable);
   const sets = found(socket, {
-    ...request(GET_SET, 0, [textAttribute(NFTA_SET.table, name)], 'nft list sets'),
+    ...request(NFT_MSG.getSet, 0, [textAttribute(NFTA_SET.table, name)], 'nft list sets'),
     ...GONE,
   });
   return {

@@ -17,16 +17,15 @@ import {
   NFTA_IMMEDIATE,
   NFTA_RULE,
   NFTA_TABLE,
+  NFTA_VERDICT_CHAIN,
+  NFTA_XTABLES,
 } from '../nftables/constants.ts';
 import { batch } from '../nftables/table.ts';
 
 /** linux/netfilter/nf_tables.h. */
-const MSG = { getChain: 4, delChain: 5, delRule: 8 } as const;
+const MSG = { delChain: 5, delRule: 8 } as const;
 const RULE_HANDLE = 3;
 const RULE_USER_DATA = 7;
-const VERDICT_CHAIN = 2;
-/** linux/netfilter/nf_tables_compat.h: NFTA_MATCH_*. */
-const MATCH = { name: 1, info: 3 } as const;
 /** struct nfgenmsg. */
 const HEADER_LENGTH = 4;
 
@@ -57,7 +56,9 @@ export interface NftRemain {
 export function nftRemains(socket: NetlinkSocket): readonly NftRemain[] {
   return FAMILIES.flatMap((family) => {
     const rules = found(socket, ask(family, NFT_MSG.getRule, [], 'list rules')).flatMap((rule) => ruleOf(family, rule));
-    const chains = found(socket, ask(family, MSG.getChain, [], 'list chains')).flatMap((each) => chainOf(family, each));
+    const chains = found(socket, ask(family, NFT_MSG.getChain, [], 'list chains')).flatMap((each) =>
+      chainOf(family, each),
+    );
     const tables = found(socket, ask(family, NFT_MSG.getTable, [], 'list tables')).flatMap((table) => {
       const name = readText(table, NFTA_TABLE.name);
       if (name !== OWN_TABLE) return [];
@@ -116,11 +117,12 @@ function sayings(rule: Attributes): { readonly comment: string; readonly target:
     const expression = decodeAttributes(value);
     const inner = decodeAttributes(expression.get(NFTA_EXPR.data) ?? Buffer.alloc(0));
     const name = readText(expression, NFTA_EXPR.name);
-    if (name === 'match' && readText(inner, MATCH.name) === 'comment') comment = readText(inner, MATCH.info) ?? '';
+    if (name === 'match' && readText(inner, NFTA_XTABLES.name) === 'comment')
+      comment = readText(inner, NFTA_XTABLES.info) ?? '';
     if (name === 'immediate') {
       const data = decodeAttributes(inner.get(NFTA_IMMEDIATE.data) ?? Buffer.alloc(0));
       const verdict = decodeAttributes(data.get(NFTA_DATA.verdict) ?? Buffer.alloc(0));
-      target = readText(verdict, VERDICT_CHAIN) ?? target;
+      target = readText(verdict, NFTA_VERDICT_CHAIN) ?? target;
     }
   }
   return { comment, target };
