@@ -102,5 +102,5 @@ export function compareIpv4(a: Ipv4, b: Ipv4): number {
 
 /** Order of two blocks by first address, then the larger block first. */
 export function compareBlocks(a: Ipv4Block, b: Ipv4Block): number {
-  return a.base - b.base || a.prefixLength - b.prefixLength;
+  return compareIpv4(a.base, b.base) || a.prefixLength - b.prefixLength;
 }

@@ -1,7 +1,7 @@
 /** How many netlink messages a second the codec makes out of words, and reads: no kernel takes part. */
 import { NLMSG_DONE } from '#ipamd/datapath/netlink/constants.ts';
 import recording from '#ipamd/datapath/netlink/kernel-dumps.data.json' with { type: 'json' };
-import { decodeMessages, encodeBatch, type NetlinkRequest } from '#ipamd/datapath/netlink/message.ts';
+import { batchOf, decodeMessages, type NetlinkRequest, numberRequest } from '#ipamd/datapath/netlink/message.ts';
 import { addAddress, decodeAddress } from '#ipamd/datapath/netlink/route/address.ts';
 import { changeLink, createVeth, decodeLink } from '#ipamd/datapath/netlink/route/link.ts';
 import { decodeNeighbour, replaceNeighbour } from '#ipamd/datapath/netlink/route/neighbour.ts';
@@ -50,12 +50,10 @@ function rate(work: (turn: number) => number): number {
 /** The three datagrams of an IPv4 pod, each with addresses and names of its own. */
 function encodeOnce(turn: number): number {
   const datagrams = messagesOfPod(turn);
-  for (const requests of datagrams)
-    encodeBatch(
-      requests,
-      requests.map((_, index) => turn + index),
-      requests.length - 1,
-    );
+  for (const requests of datagrams) {
+    const batch = batchOf(requests);
+    for (let index = 0; index < requests.length; index += 1) numberRequest(batch, index, turn + index);
+  }
   return datagrams.reduce((sum, { length }) => sum + length, 0);
 }
 

@@ -64,17 +64,6 @@ export function batchOf(requests: readonly NetlinkRequest[], acknowledged = requ
   return { bytes, starts, requests: () => requests };
 }
 
-/** Several requests as one datagram, with their sequence numbers; otherwise as `batchOf`. */
-export function encodeBatch(
-  requests: readonly NetlinkRequest[],
-  sequences: readonly number[],
-  acknowledged: number,
-): Buffer {
-  const batch = batchOf(requests, acknowledged);
-  for (let index = 0; index < sequences.length; index += 1) numberRequest(batch, index, sequences[index] ?? 0);
-  return batch.bytes;
-}
-
 /** Numbers a request of a batch. */
 export function numberRequest({ bytes, starts }: Batch, index: number, sequence: number): void {
   bytes.writeUInt32LE(sequence, (starts[index] ?? 0) + 8);

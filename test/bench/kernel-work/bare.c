@@ -7,17 +7,13 @@
  * pod's namespace>", carries one out; the answer is "<nanoseconds> <nanoseconds on a processor>". As in the datapath the
  * host's socket is open all the time, the pod's is opened and closed each time, and the last message of a datagram is answered.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../program.h"
 
 enum { MOST_DATAGRAMS = 16, MOST_RECORDINGS = 8, MOST_BYTES = 8192, ANSWER_BYTES = 65536 };
 
@@ -35,12 +31,6 @@ struct recording {
 };
 
 static struct recording recordings[MOST_RECORDINGS];
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
-    exit(1);
-}
 
 static int open_namespace(const char *path)
 {
@@ -136,13 +126,6 @@ static void exchange(int fd, const struct datagram *one)
                 return;
         }
     }
-}
-
-static int64_t now(clockid_t clock)
-{
-    struct timespec time;
-    clock_gettime(clock, &time);
-    return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 int main(int count, char **arguments)

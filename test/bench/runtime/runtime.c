@@ -9,17 +9,13 @@
  * The answer to a batch, once all calls are over: u64 nanoseconds of the whole batch, then for each call in the order given
  *   u64 nanoseconds, u32 status as of waitpid(2), u32 length, that many bytes of output.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../program.h"
 
 enum { MOST_CALLS = 1024, MOST_STRINGS = 64, OUTPUT_BYTES = 65536, INPUT_BYTES = 65536 };
 
@@ -37,19 +33,6 @@ struct call {
 };
 
 static struct call calls[MOST_CALLS];
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 static uint32_t read_number(void)
 {
@@ -92,7 +75,7 @@ static void start(struct call *call)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    call->began = now();
+    call->began = now(CLOCK_MONOTONIC);
     errno = posix_spawn(&call->pid, path, &actions, NULL, strings, environment);
     if (errno != 0)
         fail(path);
@@ -117,7 +100,7 @@ static int take(struct call *call)
     close(call->from);
     if (waitpid(call->pid, &call->status, 0) != call->pid)
         fail("waitpid");
-    call->took = now() - call->began;
+    call->took = now(CLOCK_MONOTONIC) - call->began;
     return 1;
 }
 
@@ -126,7 +109,7 @@ static int64_t run(uint32_t count, uint32_t at_a_time)
     struct pollfd open[MOST_CALLS];
     struct call *who[MOST_CALLS];
     uint32_t started = 0, running = 0;
-    int64_t began = now();
+    int64_t began = now(CLOCK_MONOTONIC);
     while (started < count || running > 0) {
         while (started < count && running < at_a_time) {
             start(&calls[started]);
@@ -145,7 +128,7 @@ static int64_t run(uint32_t count, uint32_t at_a_time)
             who[i] = who[running];
         }
     }
-    return now() - began;
+    return now(CLOCK_MONOTONIC) - began;
 }
 
 static void answer(uint32_t count, int64_t whole)

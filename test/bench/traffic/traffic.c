@@ -11,34 +11,17 @@
  * a processor that sleeps.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <sched.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../program.h"
 
 enum { CHUNK = 128 * 1024, MOST_REQUESTS = 100000, LIMIT_SECONDS = 30 };
 
 static char chunk[CHUNK];
 static int64_t times[MOST_REQUESTS];
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
-static int64_t now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 /* The processor of a number among those that this process may use. */
 static void pin(int number)
@@ -131,10 +114,10 @@ static void request(int fd, int count)
     if (count < 1 || count > MOST_REQUESTS)
         count = MOST_REQUESTS;
     for (int index = 0; index < count; index++) {
-        int64_t began = now();
+        int64_t began = now(CLOCK_MONOTONIC);
         if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
             fail("request");
-        times[index] = now() - began;
+        times[index] = now(CLOCK_MONOTONIC) - began;
     }
     qsort(times, count, sizeof times[0], ascending);
     printf("{\"p50Us\":%.3f,\"p99Us\":%.3f}\n", times[count / 2] / 1e3, times[count * 99 / 100] / 1e3);
@@ -142,9 +125,9 @@ static void request(int fd, int count)
 
 static void stream(int fd, int milliseconds)
 {
-    int64_t began = now(), end = began + milliseconds * 1000000LL;
+    int64_t began = now(CLOCK_MONOTONIC), end = began + milliseconds * 1000000LL;
     uint64_t sent = 0, arrived = 0;
-    while (now() < end) {
+    while (now(CLOCK_MONOTONIC) < end) {
         ssize_t written = write(fd, chunk, CHUNK);
         if (written <= 0)
             fail("stream");
@@ -153,7 +136,7 @@ static void stream(int fd, int milliseconds)
     shutdown(fd, SHUT_WR);
     if (read(fd, &arrived, sizeof arrived) != sizeof arrived || arrived != sent)
         fail("not all has arrived");
-    printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)arrived, (now() - began) / 1e9);
+    printf("{\"bytes\":%llu,\"seconds\":%.6f}\n", (unsigned long long)arrived, (now(CLOCK_MONOTONIC) - began) / 1e9);
 }
 
 int main(int count, char **words)
