@@ -69,7 +69,7 @@ const SENTENCES: Readonly<Record<ReasonCode, (inputs: Inputs) => string>> = {
   'provisioning-disabled': (i) =>
     `Nothing is asked of the cloud and nothing is given back, because ${i['setting']} is set: another program gives this node its ENIs and addresses.`,
   'node-unschedulable': () =>
-    'The node is unschedulable, so it takes no more addresses and gives no ENI back: uncordon it, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE=true.',
+    'The node is unschedulable, or its Node was deleted, so it takes no more addresses and gives no ENI back: uncordon it, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE=true.',
   'eniconfig-unknown': (i) =>
     `Custom networking is on (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG), and the subnet for new ENIs is not known yet: it waits for ${i['waitsFor']}.`,
   'eniconfig-unusable': (i) =>

@@ -29,7 +29,10 @@ export interface ClusterPod {
 export interface ClusterView {
   /** The ENIConfig that the node's label or annotation names (peer's precedence). */
   eniConfig(): EniConfigLookup;
-  /** False while the node carries the taint node.kubernetes.io/unschedulable:NoSchedule; undefined: not known. */
+  /**
+   * False while the node carries the taint node.kubernetes.io/unschedulable:NoSchedule, and once its Node was deleted: its
+   * instance is about to go, and an ENI that is then half made or half given back would outlive it. undefined: not known.
+   */
   schedulable(): boolean | undefined;
   /** status.capacity.pods of the node. */
   podCapacity(): number | undefined;

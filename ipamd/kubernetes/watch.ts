@@ -35,6 +35,8 @@ export class WatchedCluster implements ClusterView {
   readonly #malformedTold = new Set<string>();
   readonly #watches: readonly ResourceWatch[];
   #node: NodeFacts | undefined;
+  /** The API server had the node once: without it now, it was deleted. */
+  #wasThere = false;
   #pods: Map<string, PodFacts> | undefined;
   #eniConfigs: Map<string, EniConfigFacts> | undefined;
 
@@ -44,6 +46,7 @@ export class WatchedCluster implements ClusterView {
     this.#outage = new Outage(log, () => clock.now());
     const nodes = this.#watch('nodes', '/api/v1/nodes', `metadata.name=${nodeName}`, nodeFacts, (nodes) => {
       this.#node = nodes.get(nodeName);
+      this.#wasThere ||= this.#node !== undefined;
     });
     const others = [
       options.pods &&
@@ -76,7 +79,8 @@ export class WatchedCluster implements ClusterView {
   }
 
   schedulable(): boolean | undefined {
-    return this.#node?.taints.every(({ key, effect }) => key !== UNSCHEDULABLE.key || effect !== UNSCHEDULABLE.effect);
+    if (this.#node === undefined) return this.#wasThere ? false : undefined;
+    return this.#node.taints.every(({ key, effect }) => key !== UNSCHEDULABLE.key || effect !== UNSCHEDULABLE.effect);
   }
 
   podCapacity(): number | undefined {

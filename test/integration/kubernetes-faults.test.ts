@@ -22,6 +22,7 @@ import { writeKubeconfig } from '#test/support/kubernetes/kubeconfig.ts';
 import { until } from '#test/support/until.ts';
 
 const DEADLINE_MS = 10_000;
+const CORDONED = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 const SHORT = new CniError('interface-limit', 'no address for this pod: all interfaces are full.');
 
 let directory: string;
@@ -139,6 +140,22 @@ describe('watches', () => {
     api.server.store.compact();
     await api.server.start();
     await until('the node is gone', DEADLINE_MS, () => side.cluster.view.podCapacity() === undefined);
+    expect(side.cluster.view.schedulable()).toBe(false);
+  });
+
+  it('a Node that is deleted stays unschedulable until it is there again; one that was never seen is not known to be', async () => {
+    await makeNode(api, 'node', { spec: { taints: [CORDONED] } });
+    await using side = openNode();
+    const { view } = side.cluster;
+    expect(view.schedulable()).toBeUndefined();
+    await until('the node is known', DEADLINE_MS, () => view.schedulable() === false);
+    const told: (boolean | undefined)[] = [];
+    view.onChange(() => told.push(view.schedulable()));
+    api.server.store.put('/api/v1/nodes', 'node', undefined);
+    await until('it is told', DEADLINE_MS, () => told.length > 0);
+    expect(told).toEqual([false]);
+    await makeNode(api, 'node');
+    await until('the node is back', DEADLINE_MS, () => view.schedulable() === true);
   });
 
   it('see through malformed lines and objects, and count them', async () => {

@@ -27,7 +27,7 @@ export function comingAndGoing(bed: () => KubernetesBed): void {
     const moved = await running(plane, all, RUNNING_MS);
     expect(moved.filter(({ spec }) => spec.nodeName !== staying.name)).toEqual([]);
     await until('no pod has an address there', RUNNING_MS, async () => (await attachmentsOf(going.facts)).length === 0);
-    // An ENI that is just being given back when the power goes is another node's to find (test/long/leaked-enis.test.ts).
+    // A cordoned node keeps its ENIs, and so does a deleted one until its instance goes: none is half given back then.
     await until('no address cools', RUNNING_MS, async () => (await poolOf(going.facts)).cooling === 0);
     await converged(cluster, going.facts, RUNNING_MS);
     await plane.admin('DELETE', `/api/v1/nodes/${going.name}`);
