@@ -1,8 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { CloudError, type CloudErrorCode } from '#cloud/errors.ts';
-import type { CloudProvider } from '#cloud/provider.ts';
+import type { CloudProvider, NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { quietProvider } from '#cloud/decorate/testing/quiet-provider.ts';
+import { OWN_WRITE_OUTRANKS_MS } from '../store/own-writes.ts';
 import { OwnWrites, withOwnWrites } from './remember-writes.ts';
 
 const CAUSE = { cause: 'test' };
@@ -40,3 +41,31 @@ it.each([
 ] as const)('after a release that failed with %s a read that lists the address is believed: %s', async (code, is) => {
   expect(await afterRefusal(code)).toEqual(is ? ['10.0.0.5'] : []);
 });
+
+it.each([
+  ['nine seconds after', 9000, []],
+  ['ten seconds after', OWN_WRITE_OUTRANKS_MS, ['10.0.0.5']],
+] as const)(
+  'a read that was asked for %s a release and answered much later counts from the question',
+  async (_, age, is) => {
+    let time = 1000;
+    const answer = Promise.withResolvers<readonly NetworkInterfaceDescription[]>();
+    const slow: CloudProvider = { ...quietProvider, describeNetworkInterfaces: () => answer.promise };
+    const log = pino({ enabled: false });
+    const now = () => time;
+    const writes = new OwnWrites({ journal: { append: () => Promise.resolve() }, log, now, earlier: [] });
+    const provider = withOwnWrites(slow, writes, now);
+    await provider.unassignPrivateIpAddresses(release, CAUSE);
+    time += age;
+    const described = provider.describeNetworkInterfaces({ ids: ['eni-1'] }, CAUSE);
+    time += 5000;
+    // Whatever is written down meanwhile forgets what is old.
+    await writes.note({ kind: 'asked', interfaceId: 'eni-2' });
+    const listed = await quietProvider.createNetworkInterface(
+      { subnetId: '', securityGroupIds: [], description: '', tags: {}, clientToken: '' },
+      CAUSE,
+    );
+    answer.resolve([{ ...listed, id: 'eni-1', secondaryAddresses: ['10.0.0.5'] }]);
+    expect((await described)[0]?.secondaryAddresses).toEqual(is);
+  },
+);

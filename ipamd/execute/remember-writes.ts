@@ -3,7 +3,7 @@ import { CloudError, type CloudErrorCode } from '#cloud/errors.ts';
 import type { CloudProvider, NetworkInterfaceDescription, UnassignRequest } from '#cloud/provider.ts';
 import { errorFields, type Log } from '../observe/log.ts';
 import type { Journal } from '../store/journal.ts';
-import { outrank, type OwnWrite, youngWrites } from '../store/own-writes.ts';
+import { type OwnWrite, withWrites, youngWrites } from '../store/own-writes.ts';
 
 /**
  * Whether the release took effect is unknown, or an earlier one did (`not-found` is about some of the addresses, not all):
@@ -80,11 +80,15 @@ function readsOf(
 ): Pick<CloudProvider, 'describeNetworkInterfaces'> {
   return {
     async describeNetworkInterfaces(request, options) {
+      const told = writes.all;
+      const young = youngWrites(told, now());
+      // The answer may be as old as the question: what outranked it then does so however long it was on its way.
+      const heard = () => [...young, ...writes.all.filter((write) => !told.includes(write))];
       try {
-        return outrank(await provider.describeNetworkInterfaces(request, options), writes.all, request, now());
+        return withWrites(await provider.describeNetworkInterfaces(request, options), heard(), request);
       } catch (error) {
         // A copy that has not heard of a new interface denies it.
-        const known = isNotFound(error) ? outrank([], writes.all, request, now()) : [];
+        const known = isNotFound(error) ? withWrites([], heard(), request) : [];
         if (known.length > 0 && known.length === request.ids?.length) return known;
         throw error;
       }

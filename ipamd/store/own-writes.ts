@@ -7,7 +7,7 @@ import { cidr, overlaps } from '#warm-pool/address.ts';
 import type { Filters, InterfaceAttachment, NetworkInterfaceDescription } from '#cloud/provider.ts';
 
 /**
- * How long a write outranks a read, milliseconds. Reads of EC2 are seldom more than a few seconds behind; twice that
+ * How long a write outranks a read, milliseconds until the read was asked for. Reads of EC2 are seldom more than a few seconds behind; twice that
  * leaves room, and is short enough that a change that somebody else made just after ours is seen soon.
  */
 export const OWN_WRITE_OUTRANKS_MS = 10_000;
@@ -77,7 +77,15 @@ export function outrank(
   question: Question,
   now: number,
 ): readonly NetworkInterfaceDescription[] {
-  const young = youngWrites(writes, now);
+  return withWrites(described, youngWrites(writes, now), question);
+}
+
+/** The same with all of these writes, whatever their age. */
+export function withWrites(
+  described: readonly NetworkInterfaceDescription[],
+  young: readonly OwnWrite[],
+  question: Question,
+): readonly NetworkInterfaceDescription[] {
   if (young.length === 0) return described;
   const before = new Map(described.map((each) => [each.id, each]));
   const after = new Map(before);
