@@ -103,7 +103,8 @@ export function withAnswer(level: BucketLevel): BucketLevel {
 
 /** A call that passed at `sentAt` was taken. */
 export function withTaken(level: BucketLevel, { rate }: BucketLimits, sentAt: number, now: number): BucketLevel {
-  return { ...level, rate: afterPassed(rateAt(level.rate, rate.perSecond, now), rate.perSecond, sentAt) };
+  const learnt = afterPassed(rateAt(level.rate, rate.perSecond, now), rate.perSecond, sentAt);
+  return learnt === level.rate ? level : { ...level, rate: learnt };
 }
 
 /** A call that passed at `sentAt` was refused because too many came. `draw`, in [0, 1), keeps nodes from coming back together. */
@@ -128,5 +129,5 @@ export function withThrottled(
 /** While it is held back nothing is saved up. */
 function currentRate({ rate: learnt }: BucketLevel, { rate }: BucketLimits, now: number): Rate {
   const { perSecond, loweredAt } = rateAt(learnt, rate.perSecond, now);
-  return { burst: loweredAt === undefined ? rate.burst : 1, perSecond };
+  return loweredAt === undefined ? rate : { burst: 1, perSecond };
 }

@@ -21,25 +21,34 @@ export function quietUntil(ledger: Ledger, targets: WarmTargets, now: number): n
   if (!isUsual(ledger)) return now;
   const { mode, limits } = ledger.config;
   const perInterface = Math.max(0, limits.ipv4PerInterface - 1);
-  let [held, coming, rested] = [NOTHING, comingTo(ledger, mode), NOTHING];
+  const held = nothing();
+  const rested = nothing();
+  const attaching = nothing();
+  const unused = nothing();
+  const coming = comingTo(ledger, mode);
   if (coming === undefined) return now;
   let hasRoom = ledger.interfaces.size + creates(ledger) < limits.maxInterfaces;
   for (const state of ledger.interfaces.values()) {
     if (state.networkInterface.networkCardIndex !== 0) return now;
     if (isLeaving(state, ledger)) continue;
-    const counts = usualCounts(state, mode);
-    if (counts === undefined) return now;
+    const isComing = state.networkInterface.phase === 'attaching';
+    if (!addUsual(state, mode, isComing ? attaching : held, isComing ? unused : rested)) return now;
     hasRoom ||= state.blocks.length < perInterface;
-    if (state.networkInterface.phase === 'attaching') coming = plus(coming, counts.now);
-    else [held, rested] = [plus(held, counts.now), plus(rested, counts.rested)];
   }
   const policy = policyOf(mode, targets, perInterface);
-  const expected = plus(held, coming);
+  const expected = plus(plus(coming, attaching), held);
   if (hasRoom && expected.total < limits.maxPods && isShort(policy, expected, 0)) return now;
   return shrinksAt(ledger, { policy, held, rested, now, minimumAgeMs: targets.interfaceMinimumAgeMs ?? YOUNG_MS });
 }
 
-const NOTHING: Counts = { free: 0, total: 0, freePrefixes: 0, partialFree: 0 };
+/** Added to in place: the simulator asks millions of times. */
+type Sum = { -readonly [Key in keyof Counts]: Counts[Key] };
+
+function nothing(): Sum {
+  return { free: 0, total: 0, freePrefixes: 0, partialFree: 0 };
+}
+
+const NOTHING: Counts = nothing();
 
 function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean {
   const { family = 'ipv4', cards } = config;
@@ -53,7 +62,7 @@ function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState,
 
 /** What calls in flight will bring; undefined where one of them is not looked into here. */
 function comingTo(ledger: Ledger, mode: AllocationMode): Counts | undefined {
-  let coming = NOTHING;
+  let coming: Counts = NOTHING;
   for (const action of ledger.inFlight.values()) {
     if (action.kind === 'delete-interface') continue;
     if (action.kind !== 'create-interface' || action.mode !== mode || action.networkCardIndex !== 0) return undefined;
@@ -79,33 +88,41 @@ function hasArrived(action: Extract<Action, { kind: 'create-interface' }>, { int
   return false;
 }
 
-/** What an interface holds now, and when all that cools is free; undefined for one that the planner may treat apart. */
-function usualCounts(
+/** Adds what an interface holds now, and when all that cools is free; false where the planner may treat it apart. */
+function addUsual(
   { networkInterface, blocks, tally, ipv6 }: InterfaceState,
   mode: AllocationMode,
-): { readonly now: Counts; readonly rested: Counts } | undefined {
+  now: Sum,
+  rested: Sum,
+) {
   const { managed, excludedFromPods } = networkInterface;
-  if (!managed || excludedFromPods === true) return undefined;
-  if (ipv6.length > 0 || tally.free[mode === 'address' ? 'prefix' : 'address'] > 0) return undefined;
+  if (!managed || excludedFromPods === true) return false;
+  if (ipv6.length > 0 || tally.free[mode === 'address' ? 'prefix' : 'address'] > 0) return false;
+  const free = tally.free[mode];
+  const total = tally.assigned + tally.cooling + free;
   // Every block is one address exactly where there are as many addresses as blocks: no look at each of them is needed.
-  if (mode === 'address' && tally.assigned + tally.cooling + tally.free.address !== blocks.length) return undefined;
+  if (mode === 'address' && total !== blocks.length) return false;
   let freePrefixes = 0;
   let partialNow = tally.free.address;
   let partialRested = mode === 'address' ? tally.free.address + tally.cooling : 0;
   for (const { use } of mode === 'prefix' ? blocks : []) {
-    if (use.block.kind !== 'prefix') return undefined;
+    if (use.block.kind !== 'prefix') return false;
     if (use.assigned === 0) freePrefixes += 1;
     else {
       partialNow += use.free;
       partialRested += use.free + use.cooling;
     }
   }
-  const free = tally.free[mode];
-  const total = tally.assigned + tally.cooling + free;
-  return {
-    now: { free, total, freePrefixes, partialFree: partialNow },
-    rested: { free: free + tally.cooling, total, freePrefixes, partialFree: partialRested },
-  };
+  addTo(now, free, total, freePrefixes, partialNow);
+  addTo(rested, free + tally.cooling, total, freePrefixes, partialRested);
+  return true;
+}
+
+function addTo(sum: Sum, free: number, total: number, freePrefixes: number, partialFree: number): void {
+  sum.free += free;
+  sum.total += total;
+  sum.freePrefixes += freePrefixes;
+  sum.partialFree += partialFree;
 }
 
 interface Ground {
@@ -131,12 +148,12 @@ function shrinksAt(ledger: Ledger, { policy, held, rested, now, minimumAgeMs }: 
   for (const state of ledger.interfaces.values()) {
     const { isPrimary, phase, since } = state.networkInterface;
     if (isPrimary || state.tally.assigned > 0 || phase !== 'ready' || isLeaving(state, ledger)) continue;
-    const counts = usualCounts(state, mode);
-    if (counts === undefined) return now;
-    if (maySpare(policy, held, less(held, counts.now), 0)) {
+    const [mine, mineRested] = [nothing(), nothing()];
+    if (!addUsual(state, mode, mine, mineRested)) return now;
+    if (maySpare(policy, held, less(held, mine), 0)) {
       const rests = state.tally.cooling > 0 ? Math.max(now, state.tally.coolUntil) : now;
       earliest = Math.min(earliest, Math.max(rests, since + minimumAgeMs));
-    } else if (maySpare(policy, rested, less(rested, counts.rested), 0)) earliest = Math.min(earliest, nextSums);
+    } else if (maySpare(policy, rested, less(rested, mineRested), 0)) earliest = Math.min(earliest, nextSums);
   }
   return earliest;
 }

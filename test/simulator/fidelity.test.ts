@@ -101,9 +101,9 @@ function burstInSimulator() {
   const watched: Policy = (node, site, name) => {
     const { measures, timeline } = site;
     const called = measures.called.bind(measures);
-    measures.called = (call, admitted, now) => {
+    measures.called = (call, now) => {
       sent.push({ at: timeline.now - BURST_AT_MS, call });
-      called(call, admitted, now);
+      called(call, now);
     };
     return wellspring(isUrgent)(node, site, name);
   };

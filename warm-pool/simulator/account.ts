@@ -1,10 +1,10 @@
-/** The cloud as the nodes of one account share it: calls take time and are throttled, subnets run out and fragment. */
+/** The cloud as one node of an account sees it: calls take time and are throttled, subnets run out and fragment. */
 
-import { refilled, type Tokens } from '../tokens.ts';
 import type { CloudCall, CloudPace, Span } from './cluster.ts';
 import type { Measures } from './measures.ts';
 import type { Random } from './random.ts';
 import type { SubnetSpace } from './subnet-space.ts';
+import type { Throttle } from './throttle.ts';
 import type { Timeline } from './timeline.ts';
 
 export type Refusal = 'throttled' | 'subnet-exhausted' | 'no-free-prefix' | 'in-use';
@@ -20,32 +20,46 @@ export function refused(code: Refusal): Outcome<never> {
   return { kind: 'refused', code };
 }
 
-export class Account {
+/** What all nodes of a part have in common. */
+export interface AccountShared {
+  /** Of the whole cluster, by their places in it; those of other parts do not change. */
   readonly subnets: readonly SubnetSpace[];
   readonly pace: CloudPace;
-  readonly #timeline: Timeline;
-  readonly #measures: Measures;
-  readonly #random: Random;
-  readonly #tokens = new Map<CloudCall, Tokens>();
+  readonly timeline: Timeline;
+  readonly measures: Measures;
+  readonly throttle: Throttle;
+}
 
-  constructor(
-    subnets: readonly SubnetSpace[],
-    pace: CloudPace,
-    { timeline, measures, random }: { timeline: Timeline; measures: Measures; random: Random },
-  ) {
-    this.subnets = subnets;
-    this.pace = pace;
-    this.#timeline = timeline;
-    this.#measures = measures;
+export class Account {
+  readonly #shared: AccountShared;
+  readonly #node: number;
+  /** Of this node alone, so that nothing depends on what others draw. */
+  readonly #random: Random;
+
+  constructor(shared: AccountShared, node: number, random: Random) {
+    this.#shared = shared;
+    this.#node = node;
     this.#random = random;
   }
 
-  /** Sends a call: throttled or not when it arrives, its effect and its answer when its latency has gone by. */
+  get subnets(): readonly SubnetSpace[] {
+    return this.#shared.subnets;
+  }
+
+  get pace(): CloudPace {
+    return this.#shared.pace;
+  }
+
+  /** Sends a call: throttled or not when it arrives, its effect and its answer when its latency, at least 1 ms, has gone by. */
   send<T>(call: CloudCall, effect: () => Outcome<T>, answer: (outcome: Outcome<T>) => void): void {
-    const admitted = this.#admit(call);
-    this.#measures.called(call, admitted, this.#timeline.now);
-    const latency = this.draw(this.pace.latencyOf[call] ?? this.pace.latency);
-    this.#timeline.after(latency, () => answer(admitted ? effect() : refused('throttled')));
+    const { timeline, measures, throttle, pace } = this.#shared;
+    measures.called(call, timeline.now);
+    const ticket = throttle.send(timeline.now, this.#node, call);
+    timeline.after(Math.max(1, this.draw(pace.latencyOf[call] ?? pace.latency)), () => {
+      const isAdmitted = throttle.isAdmitted(ticket);
+      if (!isAdmitted) measures.throttled(call);
+      answer(isAdmitted ? effect() : refused('throttled'));
+    });
   }
 
   draw({ least, most }: Span): number {
@@ -55,14 +69,5 @@ export class Account {
   /** A number in [0, 1) for pauses. */
   chance(): number {
     return this.#random();
-  }
-
-  #admit(call: CloudCall): boolean {
-    const rate = this.pace.account[call];
-    const { now } = this.#timeline;
-    const level = refilled(this.#tokens.get(call) ?? { count: rate.burst, at: now }, rate, now);
-    const admitted = level.count >= 1;
-    this.#tokens.set(call, admitted ? { ...level, count: level.count - 1 } : level);
-    return admitted;
   }
 }

@@ -7,8 +7,6 @@ import type { Timeline } from './timeline.ts';
 
 /** The CNI of one node under one policy. */
 export interface NodeAgent {
-  /** False until it serves; kubelet reports the node Ready then. */
-  readonly isReady: boolean;
   /** The node has booted, with its primary interface and no other address. */
   start(): void;
   /** CNI ADD; answered by `PodDesk.served` or `failed`, at once or later, unless the pod is removed before. */
@@ -34,6 +32,8 @@ export interface Site {
   readonly measures: Measures;
   readonly desk: PodDesk;
   readonly kubelet: Kubelet;
+  /** The CNI serves; kubelet reports the node Ready. */
+  readonly ready: () => void;
   /** The agent is to plan at the end of this instant. */
   readonly wake: () => void;
 }

@@ -2,90 +2,136 @@
 
 import { CLOUD_CALLS, type CloudCall } from './cluster.ts';
 
-/** A count over time: its mean and its quantiles, weighted by how long it had each value. */
-export class TimeWeighted {
-  #durations = new Float64Array(1024);
-  #since = 0;
+/** How a count changed: times in ms, ascending, none twice, and by how much. */
+export interface Changes {
+  readonly times: Float64Array;
+  readonly by: Int32Array;
+}
+
+export interface OverTime {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** A count and its changes. */
+export class CountOverTime {
+  #times = new Float64Array(1024);
+  #by = new Int32Array(1024);
+  #length = 0;
   value = 0;
-  most = 0;
 
   change(by: number, now: number): void {
-    this.#note(now);
     this.value += by;
-    if (this.value > this.most) this.most = this.value;
-  }
-
-  /** Over the time until `now`. */
-  summary(now: number): { readonly mean: number; readonly p50: number; readonly p99: number; readonly max: number } {
-    this.#note(now);
-    const total = this.#durations.reduce((sum, each) => sum + each, 0);
-    const weighted = this.#durations.reduce((sum, each, value) => sum + each * value, 0);
-    return {
-      mean: total === 0 ? this.value : weighted / total,
-      p50: this.#quantile(0.5, total),
-      p99: this.#quantile(0.99, total),
-      max: this.most,
-    };
-  }
-
-  #quantile(part: number, total: number): number {
-    let sum = 0;
-    for (let value = 0; value < this.#durations.length; value += 1) {
-      sum += this.#durations[value] ?? 0;
-      if (sum >= total * part && sum > 0) return value;
+    const last = this.#length - 1;
+    if (this.#times[last] === now) {
+      this.#by[last] = (this.#by[last] ?? 0) + by;
+      return;
     }
-    return this.value;
+    if (this.#length === this.#times.length) {
+      this.#times = grown(this.#times, new Float64Array(this.#length * 2));
+      this.#by = grown(this.#by, new Int32Array(this.#length * 2));
+    }
+    this.#times[this.#length] = now;
+    this.#by[this.#length] = by;
+    this.#length += 1;
   }
 
-  #note(now: number): void {
-    if (now === this.#since) return;
-    if (this.value >= this.#durations.length) {
-      const longer = new Float64Array(Math.max(this.value + 1, this.#durations.length * 2));
-      longer.set(this.#durations);
-      this.#durations = longer;
-    }
-    this.#durations[this.value] = (this.#durations[this.value] ?? 0) + now - this.#since;
-    this.#since = now;
+  get changes(): Changes {
+    return { times: this.#times.slice(0, this.#length), by: this.#by.slice(0, this.#length) };
   }
+}
+
+function grown<T extends Float64Array | Int32Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+/** Of the sum of these counts until `now`: its mean and its quantiles, weighted by how long it had each value. */
+export function overTime(counts: readonly Changes[], now: number): OverTime {
+  let durations = new Float64Array(1024);
+  let [last, since, max] = [0, 0, 0];
+  const note = (at: number, value: number): void => {
+    durations[last] = (durations[last] ?? 0) + at - since;
+    [last, since, max] = [value, at, Math.max(max, value)];
+    if (max >= durations.length) durations = grown(durations, new Float64Array(2 * max));
+  };
+  goThrough(counts, now, note);
+  note(now, last);
+  const total = durations.reduce((sum, each) => sum + each, 0);
+  const quantile = (part: number): number => {
+    let passed = 0;
+    const found = durations.findIndex((duration) => (passed += duration) > 0 && passed >= total * part);
+    return found < 0 ? last : found;
+  };
+  const sum = durations.reduce((all, each, value) => all + each * value, 0);
+  return { mean: total === 0 ? last : sum / total, p50: quantile(0.5), p99: quantile(0.99), max };
+}
+
+/** Tells of each time until `now` at which one changes, and of their sum after all that happens then. */
+function goThrough(counts: readonly Changes[], now: number, note: (at: number, value: number) => void): void {
+  const places = new Int32Array(counts.length);
+  for (let value = 0; ;) {
+    let at = Infinity;
+    for (let index = 0; index < places.length; index += 1) {
+      const next = counts[index]?.times[places[index] ?? 0] ?? Infinity;
+      if (next < at) at = next;
+    }
+    if (at > now) return;
+    for (let index = 0; index < places.length; index += 1) {
+      const place = places[index] ?? 0;
+      if (counts[index]?.times[place] !== at) continue;
+      value += counts[index]?.by[place] ?? 0;
+      places[index] = place + 1;
+    }
+    note(at, value);
+  }
+}
+
+export interface CallTotals {
+  readonly calls: number;
+  readonly throttled: number;
 }
 
 export class Measures {
   /** Addresses and prefixes' addresses on interfaces that no pod has; those that cool are among them. */
-  readonly idle = new TimeWeighted();
-  readonly assigned = new TimeWeighted();
-  readonly interfaces = new TimeWeighted();
-  readonly waiting = new TimeWeighted();
+  readonly idle = new CountOverTime();
+  readonly assigned = new CountOverTime();
+  readonly interfaces = new CountOverTime();
+  waiting = 0;
   readonly delays: number[] = [];
   readonly failedAdds = new Map<string, number>();
   readonly neverServed = new Map<string, number>();
   readonly calls = new Map<CloudCall, { calls: number; throttled: number }>();
-  readonly #perSecond: Int32Array;
+  /** Calls in each second of the run. */
+  readonly perSecond: Int32Array;
   podEvents = 0;
   served = 0;
-  adds = 0;
 
   constructor(durationMs: number) {
-    this.#perSecond = new Int32Array(Math.ceil(durationMs / 1000) + 1);
+    this.perSecond = new Int32Array(Math.ceil(durationMs / 1000) + 1);
     for (const call of CLOUD_CALLS) this.calls.set(call, { calls: 0, throttled: 0 });
   }
 
-  called(call: CloudCall, admitted: boolean, now: number): void {
+  /** A call is sent. */
+  called(call: CloudCall, now: number): void {
     const counts = this.calls.get(call);
-    if (counts !== undefined) {
-      counts.calls += 1;
-      if (!admitted) counts.throttled += 1;
-    }
+    if (counts !== undefined) counts.calls += 1;
     const second = Math.floor(now / 1000);
-    this.#perSecond[second] = (this.#perSecond[second] ?? 0) + 1;
+    this.perSecond[second] = (this.perSecond[second] ?? 0) + 1;
+  }
+
+  /** Its answer is that the account's limit is reached. */
+  throttled(call: CloudCall): void {
+    const counts = this.calls.get(call);
+    if (counts !== undefined) counts.throttled += 1;
   }
 
   get totalCalls(): number {
-    return [...this.calls.values()].reduce((sum, { calls }) => sum + calls, 0);
-  }
-
-  /** Most calls in one second of the run. */
-  get peakPerSecond(): number {
-    return this.#perSecond.reduce((most, each) => Math.max(most, each), 0);
+    let total = 0;
+    for (const { calls } of this.calls.values()) total += calls;
+    return total;
   }
 
   count(reasons: Map<string, number>, reason: string): void {

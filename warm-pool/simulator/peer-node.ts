@@ -68,6 +68,7 @@ class PeerNode implements NodeAgent {
       // One step of growth before the first ADD is served.
       this.#grow(() => {
         this.isReady = true;
+        this.#site.ready();
         this.#firstTick = this.#site.timeline.now;
         this.#tickSoon();
         this.#sweepLeaks();

@@ -1,18 +1,11 @@
 /** What a run says. */
 
 import { CLOUD_CALLS, type CloudCall, type Cluster } from './cluster.ts';
-import type { Measures } from './measures.ts';
+import { overTime, type OverTime } from './measures.ts';
+import type { Outcome, SubnetEnd } from './outcome.ts';
 import { rounded, type SamplePoint } from './series.ts';
-import type { SubnetSpace } from './subnet-space.ts';
 
 export interface Quantiles {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-}
-
-export interface OverTime {
-  readonly mean: number;
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
@@ -61,67 +54,49 @@ export interface SimulationResult {
   readonly throttledCalls: number;
   readonly callsPerSecond: { readonly mean: number; readonly peak: number };
   readonly callsByAction: Readonly<Partial<Record<CloudCall, CallCount>>>;
-  readonly subnets: readonly {
-    readonly id: string;
-    readonly size: number;
-    readonly free: number;
-    readonly freeBlocks: number;
-    readonly fragmentation: number;
-  }[];
+  readonly subnets: readonly SubnetEnd[];
   /** At most some 240 points. */
   readonly series: readonly SamplePoint[];
 }
 
-export interface RunOutcome {
-  readonly cluster: Cluster;
-  readonly measures: Measures;
-  readonly subnets: readonly SubnetSpace[];
-  readonly series: readonly SamplePoint[];
-  readonly now: number;
-  readonly waitingAtEnd: number;
-  readonly unschedulableAtEnd: number;
-}
-
-export function resultOf(outcome: RunOutcome): SimulationResult {
-  const { cluster, measures, subnets, series, now, waitingAtEnd, unschedulableAtEnd } = outcome;
-  const idle = overTime(measures.idle.summary(now));
-  const counts = [...measures.calls.values()];
+export function resultOf(cluster: Cluster, outcome: Outcome): SimulationResult {
+  const { now, delays, neverServed, failedAdds, perSecond } = outcome;
+  const counts = [...outcome.calls.values()];
+  const calls = counts.reduce((sum, each) => sum + each.calls, 0);
+  const idle = roundedMean(overTime(outcome.idle, now));
   return {
-    podEvents: measures.podEvents,
-    podsServed: measures.served,
-    delayed: measures.delays.length,
-    delayMs: quantiles(measures.delays),
-    delayBuckets: bucketed(measures.delays),
-    failed: total(measures.neverServed),
-    failedByReason: sorted(measures.neverServed),
-    failedAdds: total(measures.failedAdds),
-    failedAddsByReason: sorted(measures.failedAdds),
-    waitingAtEnd,
-    unschedulableAtEnd,
+    podEvents: outcome.podEvents,
+    podsServed: outcome.served,
+    delayed: delays.length,
+    delayMs: quantiles(delays),
+    delayBuckets: bucketed(delays),
+    failed: total(neverServed),
+    failedByReason: sorted(neverServed),
+    failedAdds: total(failedAdds),
+    failedAddsByReason: sorted(failedAdds),
+    waitingAtEnd: outcome.waitingAtEnd,
+    unschedulableAtEnd: outcome.unschedulableAtEnd,
     idleAddresses: idle.mean,
     idleOverTime: idle,
-    assignedOverTime: overTime(measures.assigned.summary(now)),
-    interfaces: overTime(measures.interfaces.summary(now)),
-    calls: measures.totalCalls,
+    assignedOverTime: roundedMean(overTime(outcome.assigned, now)),
+    interfaces: roundedMean(overTime(outcome.interfaces, now)),
+    calls,
     throttledCalls: counts.reduce((sum, { throttled }) => sum + throttled, 0),
-    callsPerSecond: { mean: rounded((measures.totalCalls * 1000) / Math.max(1, now)), peak: measures.peakPerSecond },
-    callsByAction: callsByAction(cluster, measures, now),
-    subnets: subnets.map(({ id, size, free, freeBlocks, fragmentation }) => ({
-      id,
-      size,
-      free,
-      freeBlocks,
-      fragmentation: rounded(fragmentation),
-    })),
-    series,
+    callsPerSecond: {
+      mean: rounded((calls * 1000) / Math.max(1, now)),
+      peak: perSecond.reduce((most, each) => Math.max(most, each), 0),
+    },
+    callsByAction: callsByAction(cluster, outcome),
+    subnets: outcome.subnets,
+    series: outcome.series,
   };
 }
 
-function callsByAction(cluster: Cluster, measures: Measures, now: number): SimulationResult['callsByAction'] {
+function callsByAction(cluster: Cluster, outcome: Outcome): SimulationResult['callsByAction'] {
   const rows = CLOUD_CALLS.flatMap((call): [CloudCall, CallCount][] => {
-    const { calls, throttled } = measures.calls.get(call) ?? { calls: 0, throttled: 0 };
+    const { calls, throttled } = outcome.calls.get(call) ?? { calls: 0, throttled: 0 };
     const { perSecond } = cluster.pace.account[call];
-    const allowed = (perSecond * Math.max(1, now)) / 1000;
+    const allowed = (perSecond * Math.max(1, outcome.now)) / 1000;
     return calls === 0
       ? []
       : [[call, { calls, throttled, budgetShare: rounded(calls / allowed), budgetPerSecond: rounded(perSecond) }]];
@@ -132,7 +107,7 @@ function callsByAction(cluster: Cluster, measures: Measures, now: number): Simul
 /** Upper bounds, in ms: kubelet repeats after 10 to 15 s and gives up on an ADD after 30 s. */
 const DELAY_BOUNDS = [100, 300, 1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 300_000] as const;
 
-function bucketed(delays: readonly number[]): readonly DelayBucket[] {
+function bucketed(delays: Float64Array): readonly DelayBucket[] {
   const counts = Array.from({ length: DELAY_BOUNDS.length + 1 }, () => 0);
   for (const delay of delays) {
     const found = DELAY_BOUNDS.findIndex((bound) => delay <= bound);
@@ -142,14 +117,14 @@ function bucketed(delays: readonly number[]): readonly DelayBucket[] {
   return counts.map((pods, index) => ({ atMostMs: DELAY_BOUNDS[index] ?? null, pods }));
 }
 
-function quantiles(values: readonly number[]): Quantiles {
-  const order = Float64Array.from(values).sort();
+function quantiles(values: Float64Array): Quantiles {
+  const order = values.toSorted();
   const at = (part: number): number => order[Math.max(0, Math.ceil(part * order.length) - 1)] ?? 0;
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
-function overTime({ mean, p50, p99, max }: OverTime): OverTime {
-  return { mean: rounded(mean), p50, p99, max };
+function roundedMean({ mean, ...rest }: OverTime): OverTime {
+  return { mean: rounded(mean), ...rest };
 }
 
 function total(counts: ReadonlyMap<string, number>): number {

@@ -1,31 +1,40 @@
 /** The Kubernetes scheduler, as far as it matters here: the less crowded of two nodes drawn at random. */
 
-import type { NodeAgent } from './agent.ts';
 import type { SimulatedNode } from './cluster.ts';
 import { between, type Random } from './random.ts';
 
 const DRAWS = 6;
+const NOWHERE = { kind: { podCapacity: 0 }, until: 0 };
+
+/** From the CNI that serves to the scheduler that sees a Ready node: kubelet looks, and the API server passes it on. */
+export const READY_SEEN_MS = 1000;
 
 export class Scheduler {
   readonly #nodes: readonly SimulatedNode[];
-  readonly #agents: readonly NodeAgent[];
   readonly #random: Random;
   readonly #pods: Int32Array;
+  /** From when on each node takes pods; Infinity for never. */
+  readonly #from: Float64Array;
 
-  constructor(nodes: readonly SimulatedNode[], agents: readonly NodeAgent[], random: Random) {
+  constructor(nodes: readonly SimulatedNode[], random: Random) {
     this.#nodes = nodes;
-    this.#agents = agents;
     this.#random = random;
     this.#pods = new Int32Array(nodes.length);
+    this.#from = new Float64Array(nodes.length).fill(Infinity);
+  }
+
+  /** The CNI of a node serves since `at`. */
+  ready(node: number, at: number): void {
+    this.#from[node] = at + READY_SEEN_MS;
   }
 
   /** A node that is Ready and has room; undefined where there is none. */
-  choose(): number | undefined {
+  choose(now: number): number | undefined {
     const { length } = this.#nodes;
     if (length === 0) return undefined;
     for (let draw = 0; draw < DRAWS; draw += 1) {
       const [a, b] = [between(this.#random, 0, length - 1), between(this.#random, 0, length - 1)];
-      const [aFits, bFits] = [this.#fits(a), this.#fits(b)];
+      const [aFits, bFits] = [this.#fits(a, now), this.#fits(b, now)];
       if (aFits && bFits) return (this.#pods[a] ?? 0) <= (this.#pods[b] ?? 0) ? a : b;
       if (aFits) return a;
       if (bFits) return b;
@@ -33,7 +42,7 @@ export class Scheduler {
     const first = between(this.#random, 0, length - 1);
     for (let step = 0; step < length; step += 1) {
       const node = (first + step) % length;
-      if (this.#fits(node)) return node;
+      if (this.#fits(node, now)) return node;
     }
     return undefined;
   }
@@ -43,7 +52,8 @@ export class Scheduler {
     this.#pods[node] = (this.#pods[node] ?? 0) + by;
   }
 
-  #fits(node: number): boolean {
-    return this.#agents[node]?.isReady === true && (this.#pods[node] ?? 0) < (this.#nodes[node]?.kind.podCapacity ?? 0);
+  #fits(node: number, now: number): boolean {
+    const { kind, until } = this.#nodes[node] ?? NOWHERE;
+    return (this.#from[node] ?? Infinity) <= now && now < until && (this.#pods[node] ?? 0) < kind.podCapacity;
   }
 }

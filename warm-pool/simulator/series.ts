@@ -28,15 +28,35 @@ export function sampleOf(at: number, measures: Measures, subnets: readonly Subne
     assigned: measures.assigned.value,
     idle: measures.idle.value,
     interfaces: measures.interfaces.value,
-    waiting: measures.waiting.value,
+    waiting: measures.waiting,
     calls: measures.totalCalls,
-    subnets: subnets.map(({ id, free, freeBlocks, fragmentation }) => ({
-      id,
-      free,
-      freeBlocks,
-      fragmentation: rounded(fragmentation),
-    })),
+    subnets: subnets.map(subnetSample),
   };
+}
+
+export function subnetSample({ id, free, freeBlocks, fragmentation }: SubnetSpace): SubnetSample {
+  return { id, free, freeBlocks, fragmentation: rounded(fragmentation) };
+}
+
+/** One series of those of the parts of a run, whose points are at the same times. `inOrder` puts the subnets of all in their order. */
+export function joinedSeries(
+  all: readonly (readonly SamplePoint[])[],
+  inOrder: (subnets: readonly SubnetSample[]) => readonly SubnetSample[],
+): readonly SamplePoint[] {
+  const [first = [], ...rest] = all;
+  return first.map((point, index) => {
+    const points = [point, ...rest.flatMap((series) => series[index] ?? [])];
+    const sum = (of: (each: SamplePoint) => number): number => points.reduce((total, each) => total + of(each), 0);
+    return {
+      atSeconds: point.atSeconds,
+      assigned: sum(({ assigned }) => assigned),
+      idle: sum(({ idle }) => idle),
+      interfaces: sum(({ interfaces }) => interfaces),
+      waiting: sum(({ waiting }) => waiting),
+      calls: sum(({ calls }) => calls),
+      subnets: inOrder(points.flatMap(({ subnets }) => subnets)),
+    };
+  });
 }
 
 /** To three decimals. */

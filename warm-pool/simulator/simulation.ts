@@ -1,14 +1,21 @@
-/** One run: pods come and go on the nodes of a cluster, under one policy, in virtual time. Same arguments, same result. */
+/**
+ * One run: pods come and go on the nodes of a cluster, under one policy, in virtual time. Same arguments, same result, in however many
+ * parts it is run: the pods' schedule and the scheduler are gone through in every part, all else only where the node is.
+ */
 
 import { Account } from './account.ts';
-import type { NodeAgent, Policy } from './agent.ts';
-import { type Cluster, type Kubelet, KUBELET, type PodSchedule } from './cluster.ts';
+import type { NodeAgent, PodDesk, Policy } from './agent.ts';
+import { CLOUD_CALLS, type Cluster, type Kubelet, KUBELET, type PodSchedule } from './cluster.ts';
+import { ALONE, type Exchange, type Hear } from './exchange.ts';
 import { Measures } from './measures.ts';
-import { between, randomOf } from './random.ts';
+import { type Outcome, outcomeOf } from './outcome.ts';
+import { type Parts, partsOf } from './parts.ts';
+import { between, type Random, randomOf } from './random.ts';
 import { resultOf, type SimulationResult } from './result.ts';
-import { Scheduler } from './scheduler.ts';
-import { type SamplePoint, sampleOf } from './series.ts';
+import { READY_SEEN_MS, Scheduler } from './scheduler.ts';
+import { type SamplePoint, sampleOf, subnetSample } from './series.ts';
 import { SubnetSpace } from './subnet-space.ts';
+import { Throttle } from './throttle.ts';
 import { Timeline } from './timeline.ts';
 
 export interface SimulationOptions {
@@ -17,6 +24,15 @@ export interface SimulationOptions {
   readonly policy: Policy;
   readonly seed: number;
   readonly kubelet?: Kubelet;
+  /** Which part of the run this is; absent: all of it. */
+  readonly part?: RunPart;
+}
+
+/** One of the parts of a run, which go on at the same time and tell each other what they must know. */
+export interface RunPart {
+  readonly parts: Parts;
+  readonly index: number;
+  readonly open: (hear: Hear) => Exchange;
 }
 
 /** Points of a series, however long the run. */
@@ -28,6 +44,11 @@ const PENDING = 0;
 const ASKING = 1;
 const SERVED = 2;
 const GONE = 3;
+/** On a node of another part. */
+const ELSEWHERE = 4;
+
+/** What a part tells beside its calls, which go by their places in CLOUD_CALLS. */
+const NODE_SERVES = CLOUD_CALLS.length;
 
 export class Simulation {
   readonly #cluster: Cluster;
@@ -35,10 +56,20 @@ export class Simulation {
   readonly #kubelet: Kubelet;
   readonly #timeline = new Timeline();
   readonly #measures: Measures;
-  readonly #account: Account;
-  readonly #agents: NodeAgent[];
+  readonly #throttle: Throttle;
+  readonly #desk: PodDesk = {
+    served: (pod) => this.#served(pod),
+    failed: (pod, reason) => this.#failed(pod, reason),
+  };
+  readonly #parts: Parts;
+  readonly #index: number;
+  readonly #exchange: Exchange;
+  readonly #subnets: readonly SubnetSpace[];
+  /** Of the nodes of this part, by the nodes' places. */
+  readonly #agents: (NodeAgent | undefined)[];
   readonly #scheduler: Scheduler;
-  readonly #random: () => number;
+  /** Chance of each node of this part. */
+  readonly #randoms: (Random | undefined)[];
   readonly #series: SamplePoint[] = [];
   /** Agents that are to plan, by their place, and whether one is among them. */
   #dirty: number[] = [];
@@ -54,7 +85,7 @@ export class Simulation {
   #nextStop = 0;
   #nextSample = 0;
 
-  constructor({ cluster, pods, policy, seed, kubelet = KUBELET }: SimulationOptions) {
+  constructor({ cluster, pods, policy, seed, kubelet = KUBELET, part }: SimulationOptions) {
     this.#cluster = cluster;
     this.#pods = pods;
     this.#kubelet = kubelet;
@@ -66,25 +97,52 @@ export class Simulation {
     this.#stops = stopsWithin(pods, cluster.durationMs);
     this.#measures = new Measures(cluster.durationMs);
     this.#sampleMs = Math.max(1000, Math.ceil(cluster.durationMs / SAMPLES));
-    this.#random = randomOf(seed, 'kubelet');
-    const subnets = cluster.subnets.map(
+    this.#subnets = cluster.subnets.map(
       ({ id, range }) => new SubnetSpace(id, range, cluster.placement, randomOf(seed, `addresses in ${id}`)),
     );
-    const shared = { timeline: this.#timeline, measures: this.#measures };
-    this.#account = new Account(subnets, cluster.pace, { ...shared, random: randomOf(seed, 'cloud') });
-    const desk = {
-      served: (pod: number): void => this.#served(pod),
-      failed: (pod: number, reason: string): void => this.#failed(pod, reason),
-    };
-    const site = { ...shared, account: this.#account, desk, kubelet };
-    this.#agents = cluster.nodes.map((node, index) =>
-      policy(node, { ...site, wake: () => this.#wake(index) }, `eni-${index}`),
-    );
-    this.#scheduler = new Scheduler(cluster.nodes, this.#agents, randomOf(seed, 'scheduler'));
+    this.#index = part?.index ?? 0;
+    this.#parts = part?.parts ?? partsOf(cluster, 1);
+    this.#exchange = part?.open((...news) => this.#hear(...news)) ?? ALONE;
+    this.#throttle = new Throttle(cluster.pace.account, this.#exchange, this.#index);
+    this.#scheduler = new Scheduler(cluster.nodes, randomOf(seed, 'scheduler'));
+    this.#randoms = cluster.nodes.map((_, node) => (this.#isHere(node) ? randomOf(seed, `node ${node}`) : undefined));
+    this.#agents = this.#randoms.map((random, node) => random && this.#agentOf(policy, node, random));
     for (const [index, { from, until }] of cluster.nodes.entries()) {
-      this.#timeline.at(from, () => this.#agents[index]?.start());
+      if (this.#isHere(index)) this.#timeline.at(from, () => this.#agents[index]?.start());
       if (until < cluster.durationMs) this.#timeline.at(until, () => this.#endNode(index));
     }
+  }
+
+  #agentOf(policy: Policy, node: number, random: Random): NodeAgent {
+    const { pace, nodes } = this.#cluster;
+    const place = nodes[node];
+    if (place === undefined) throw new RangeError(`there is no node ${node}`);
+    const [timeline, measures, subnets, throttle] = [this.#timeline, this.#measures, this.#subnets, this.#throttle];
+    const site = {
+      timeline,
+      measures,
+      kubelet: this.#kubelet,
+      account: new Account({ subnets, pace, timeline, measures, throttle }, node, random),
+      desk: this.#desk,
+      ready: () => this.#serves(node),
+      wake: () => this.#wake(node),
+    };
+    return policy(place, site, `eni-${node}`);
+  }
+
+  #isHere(node: number): boolean {
+    return this.#parts.ofNode[node] === this.#index;
+  }
+
+  /** The CNI of a node of this part serves. */
+  #serves(node: number): void {
+    this.#scheduler.ready(node, this.#timeline.now);
+    this.#exchange.tell(this.#timeline.now, node, NODE_SERVES);
+  }
+
+  #hear(from: number, at: number, node: number, what: number): void {
+    if (what === NODE_SERVES) this.#scheduler.ready(node, at);
+    else this.#throttle.hear(from, at, node, what);
   }
 
   /** Part of the time that has gone by, 0 to 1. */
@@ -100,8 +158,10 @@ export class Simulation {
       if (at > this.#cluster.durationMs) {
         this.#sampleUntil(this.#cluster.durationMs);
         this.#timeline.now = this.#cluster.durationMs;
+        this.#exchange.end();
         return true;
       }
+      this.#exchange.reached(at);
       this.#sampleUntil(at);
       this.#timeline.now = at;
       for (; start[this.#next] === at; this.#next += 1) {
@@ -137,19 +197,32 @@ export class Simulation {
     }
   }
 
-  /** What came of it so far. */
+  /** What came of the whole run so far. */
   result(): SimulationResult {
-    const asking = this.#state.reduce((sum, state, pod) => sum + Number(state === ASKING && pod < this.#next), 0);
-    const pending = this.#state.reduce((sum, state, pod) => sum + Number(state === PENDING && pod < this.#next), 0);
-    return resultOf({
-      cluster: this.#cluster,
-      measures: this.#measures,
-      subnets: this.#account.subnets,
+    return resultOf(this.#cluster, this.outcome());
+  }
+
+  /** What came of this part of it so far. */
+  outcome(): Outcome {
+    const inState = (wanted: number): number =>
+      this.#state.reduce((sum, state, pod) => sum + Number(state === wanted && pod < this.#next), 0);
+    const mine = this.#subnetsHere();
+    return outcomeOf(this.#measures, {
+      subnets: mine.map((subnet) => ({ ...subnetSample(subnet), size: subnet.size })),
       series: this.#series,
       now: this.#timeline.now,
-      waitingAtEnd: asking,
-      unschedulableAtEnd: pending,
+      waitingAtEnd: inState(ASKING),
+      unschedulableAtEnd: this.#isFirst ? inState(PENDING) : 0,
     });
+  }
+
+  #subnetsHere(): readonly SubnetSpace[] {
+    return this.#subnets.filter((_, subnet) => this.#parts.ofSubnet[subnet] === this.#index);
+  }
+
+  /** What all parts go through is counted in the first. */
+  get #isFirst(): boolean {
+    return this.#index === 0;
   }
 
   get #stopAt(): number {
@@ -157,28 +230,29 @@ export class Simulation {
   }
 
   #startPod(pod: number): void {
-    this.#measures.podEvents += 1;
+    if (this.#isFirst) this.#measures.podEvents += 1;
     this.#place(pod);
   }
 
   #place(pod: number): void {
     if (this.#state[pod] !== PENDING) return;
     const pinned = this.#pods.node[pod] ?? -1;
-    const node = pinned >= 0 ? pinned : this.#scheduler.choose();
+    const { now } = this.#timeline;
+    this.#exchange.waitFor(now - READY_SEEN_MS);
+    const node = pinned >= 0 ? pinned : this.#scheduler.choose(now);
     if (node === undefined) {
       this.#timeline.after(UNSCHEDULABLE_RETRY_MS, () => this.#place(pod));
       return;
     }
     this.#scheduler.occupy(node, 1);
     this.#nodeOf[pod] = node;
-    this.#state[pod] = ASKING;
-    this.#askedAt[pod] = this.#timeline.now;
+    this.#state[pod] = this.#isHere(node) ? ASKING : ELSEWHERE;
+    this.#askedAt[pod] = now;
     this.#ask(pod);
   }
 
   #ask(pod: number): void {
     if (this.#state[pod] !== ASKING) return;
-    this.#measures.adds += 1;
     this.#agents[this.#nodeOf[pod] ?? -1]?.add(pod);
   }
 
@@ -196,38 +270,41 @@ export class Simulation {
     this.#measures.count(this.#measures.failedAdds, reason);
     this.#lastReason.set(pod, reason);
     const { least, most } = this.#kubelet.retry;
-    this.#timeline.after(between(this.#random, least, most), () => this.#ask(pod));
+    const random = this.#randoms[this.#nodeOf[pod] ?? -1];
+    if (random !== undefined) this.#timeline.after(between(random, least, most), () => this.#ask(pod));
   }
 
   #stopPod(pod: number): void {
     if (this.#state[pod] === GONE) return;
-    this.#measures.podEvents += 1;
+    if (this.#isFirst) this.#measures.podEvents += 1;
     this.#endPod(pod, 'stopped-while-waiting');
   }
 
   #endPod(pod: number, unheard: string): void {
     const state = this.#state[pod];
-    this.#state[pod] = GONE;
-    if (state === PENDING) this.#measures.count(this.#measures.neverServed, 'unschedulable');
     const node = this.#nodeOf[pod] ?? -1;
-    if (state !== ASKING && state !== SERVED) return;
+    this.#state[pod] = GONE;
+    if (state === PENDING) {
+      if (this.#isFirst) this.#measures.count(this.#measures.neverServed, 'unschedulable');
+      return;
+    }
+    this.#scheduler.occupy(node, -1);
+    if (state === ELSEWHERE) return;
     if (state === ASKING) this.#measures.count(this.#measures.neverServed, this.#lastReason.get(pod) ?? unheard);
     this.#lastReason.delete(pod);
-    this.#scheduler.occupy(node, -1);
     this.#agents[node]?.remove(pod);
   }
 
   #endNode(node: number): void {
     for (let pod = 0; pod < this.#next; pod += 1) {
-      const isHere = this.#nodeOf[pod] === node && this.#state[pod] !== GONE;
-      if (isHere) this.#endPod(pod, 'node-gone');
+      if (this.#nodeOf[pod] === node && this.#state[pod] !== GONE) this.#endPod(pod, 'node-gone');
     }
     this.#agents[node]?.stop();
   }
 
   #sampleUntil(at: number): void {
     for (; this.#nextSample <= at && this.#nextSample <= this.#cluster.durationMs; this.#nextSample += this.#sampleMs)
-      this.#series.push(sampleOf(this.#nextSample, this.#measures, this.#account.subnets));
+      this.#series.push(sampleOf(this.#nextSample, this.#measures, this.#subnetsHere()));
   }
 }
 

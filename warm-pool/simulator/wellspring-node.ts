@@ -83,6 +83,7 @@ class WellspringNode implements NodeAgent {
           const granted = { ...primary.value, subnetId: own.id, deviceIndex: 0, isPrimary: true, since: now };
           const network = { ...networkInterfaceOf(granted, 'address'), phase: 'ready' as const };
           this.isReady = true;
+          this.#site.ready();
           this.#looks.begin();
           this.#update((ledger) => withInterface(withSubnets(ledger, subnets), network));
         });
@@ -196,7 +197,7 @@ class WellspringNode implements NodeAgent {
   #wait(pod: number): void {
     const { timeline, measures, kubelet } = this.#site;
     this.#queue.push(pod);
-    measures.waiting.change(1, timeline.now);
+    measures.waiting += 1;
     const since = timeline.now;
     this.#since.set(pod, since);
     timeline.after(kubelet.addDeadlineMs, () => {
@@ -212,7 +213,7 @@ class WellspringNode implements NodeAgent {
   #leaveQueue(place: number): void {
     const [pod] = this.#queue.splice(place, 1);
     if (pod !== undefined) this.#since.delete(pod);
-    this.#site.measures.waiting.change(-1, this.#site.timeline.now);
+    this.#site.measures.waiting -= 1;
   }
 
   /** The planner's reason, as the CNI error of the daemon has it; else what holds the calls up. */

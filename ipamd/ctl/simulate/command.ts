@@ -1,4 +1,5 @@
 /** `simulate`: runs a cluster in virtual time under Wellspring, the peer, or both. Needs no daemon and no network. */
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { PRESETS } from '#warm-pool/simulator/presets.data.ts';
 import type { SimulationResult } from '#warm-pool/simulator/result.ts';
@@ -11,7 +12,10 @@ import { progressBar } from './progress.ts';
 import { type Input, readInput } from './read-input.ts';
 import { resolve } from './resolve.ts';
 import { showComparison, showPresets } from './show.ts';
-import { runInThread } from './thread.ts';
+import { runInThreads } from './thread.ts';
+
+/** With fewer a run is over before a second thread has begun. */
+const PODS_FOR_TWO_THREADS = 100_000;
 
 /** What `--json` prints: the result of the policy, and with `--policy both` the peer's beside it. */
 export interface SimulateAnswer extends SimulationResult {
@@ -56,12 +60,14 @@ async function run(
 ): Promise<SimulateAnswer> {
   const { cluster, pods } = resolve(input.cluster, input.workload, seed, settings);
   const bar = progressBar(process.stderr, policies.join(' and '));
+  const isLong = pods.start.length >= PODS_FOR_TWO_THREADS;
+  const threads = isLong ? Math.max(1, Math.floor(availableParallelism() / policies.length)) : 1;
   const runOne = (policy: PolicyName, index: number): Promise<SimulationResult> => {
     const onProgress = (part: number): void => {
       parts[index] = part;
       bar.show(Math.min(...parts));
     };
-    return runInThread({ cluster, pods, policy, seed }, { signal, onProgress });
+    return runInThreads({ cluster, pods, policy, seed }, threads, { signal, onProgress });
   };
   const outcomes = await Promise.allSettled(policies.map(runOne));
   bar.clear();
