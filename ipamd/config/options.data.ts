@@ -135,7 +135,7 @@ export const OPTIONS = {
   eniMinimumAgeSeconds: {
     env: 'WELLSPRING_ENI_MINIMUM_AGE',
     type: integer(0, 86_400),
-    default: '60',
+    default: '300',
     group: 'pool',
     doc: 'Seconds for which a new ENI is kept, however little it is used.',
   },
