@@ -225,7 +225,7 @@ async function deletions(node: BedNode): Promise<number> {
 
 function scrape(socketPath: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path: '/metrics', timeout: 2_000 }, (response) => {
+    const call = request({ socketPath, path: '/metrics', timeout: 30_000 }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
       response.on('end', () => resolve(body));

@@ -112,7 +112,7 @@ describe('instance metadata', () => {
     await using silent = await startServer(() => undefined);
     const clock = new ManualClock();
     const environment = { AWS_EC2_METADATA_SERVICE_ENDPOINT: silent.endpoint };
-    const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 1000, attempts: 3 });
+    const metadata = createInstanceMetadata(environment, { clock, random: () => 0, timeoutMs: 2000, attempts: 3 });
     const failure = clock.follow(metadata.identity());
     await expect(failure).rejects.toMatchObject({ code: 'unavailable', operation: '/latest/api/token' });
     await expect(failure).rejects.toThrow(/hop limit/);

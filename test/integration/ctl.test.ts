@@ -60,11 +60,11 @@ describeWith(['root', 'ip', 'nft'], 'wellspringctl', () => {
   it('shows the node, its pods, ENIs, subnets and calls to people', async () => {
     expect(await shown('status')).toMatch(
       new RegExp(
-        `^node +${node.instanceId} \\(m5\\.large\\), 10\\.0\\.0\\.\\d+ in subnet-\\S+\nipamd +\\S+, up \\d+s\nENIs +2 of 3\naddresses +18: 1 assigned, 0 cooling down, 17 free; `,
+        `^node +${node.instanceId} \\(m5\\.large\\), 10\\.0\\.0\\.\\d+ in subnet-\\S+\nipamd +\\S+, up [\\dms ]+\nENIs +2 of 3\naddresses +18: 1 assigned, 0 cooling down, 17 free; `,
       ),
     );
     expect(await shown('pods')).toMatch(
-      new RegExp(`^NAMESPACE +POD +.*\ndefault +web +${pod.address} +eni-\\S+ +main +eni\\S+ +(now|\\d+s ago)\n$`),
+      new RegExp(`^NAMESPACE +POD +.*\ndefault +web +${pod.address} +eni-\\S+ +main +eni\\S+ +(now|[\\dms ]+ ago)\n$`),
     );
     expect((await shown('enis')).split('\n')).toHaveLength(4);
     expect(await shown('subnets')).toMatch(

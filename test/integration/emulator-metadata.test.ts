@@ -67,8 +67,11 @@ describe('session tokens', () => {
   });
 
   it('end with their life and do not pass to another instance', async () => {
+    const asked = performance.now();
     const short = await token(3);
-    expect((await get('/latest/meta-data/instance-id', short)).status).toBe(200);
+    const { status } = await get('/latest/meta-data/instance-id', short);
+    // A machine that stood still for so long has seen it end.
+    if (performance.now() - asked < 3000) expect(status).toBe(200);
     await until(
       'the token expires',
       5000,

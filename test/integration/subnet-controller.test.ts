@@ -1,7 +1,6 @@
 /** The subnet controller as a process against the emulator: with and without an API server, over restarts and with two of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -9,6 +8,7 @@ import { parseAllDocuments } from 'yaml';
 import type { SubnetsAnswer } from '#ipamd/subnet-controller/subnet-watch.ts';
 import { type FakeSubject, fakeSubject } from '#test/support/kubernetes/fake-subject.ts';
 import { BUILD } from '#test/support/daemon-program.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { until } from '#test/support/until.ts';
 import { given, makeSubnet, runInstance, startWorld, type World } from './emulator-world.ts';
 
@@ -53,14 +53,6 @@ async function ended(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promis
   return child.exitCode;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 interface Controller {
   readonly child: ChildProcess;
   readonly url: string;
@@ -80,12 +72,13 @@ async function controller(more: readonly string[], env: Readonly<Record<string, 
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const url = `http://${bind}`;
-  await until(`the controller serves\n${output}`, DEADLINE_MS, () =>
-    fetch(`${url}/healthz`).then(
+  await until('the controller serves', DEADLINE_MS, () => {
+    if (child.exitCode !== null) throw new Error(`the controller ended: ${output}`);
+    return fetch(`${url}/healthz`).then(
       ({ ok }) => ok,
       () => false,
-    ),
-  );
+    );
+  });
   return { child, url, output: () => output };
 }
 

@@ -65,6 +65,14 @@ describeWith(['root', 'ip', 'nft'], 'datapath: bandwidth', () => {
     }
   }
 
+  /** The same where there is no limit: one measurement above it proves that, however many a busy machine spoilt. */
+  async function freely(from: string, to: string, address: string): Promise<number> {
+    let best = 0;
+    for (let tries = 0; tries < 5 && best <= 14 * MEGABIT; tries += 1)
+      best = Math.max(best, await throughput(from, to, address));
+    return best;
+  }
+
   const tc = (where: string, link: string): string =>
     fixture.node.exec(where, 'tc', 'qdisc', 'show', 'dev', link).trim();
 
@@ -124,7 +132,7 @@ describeWith(['root', 'ip', 'nft'], 'datapath: bandwidth', () => {
     await limited('up', '10.0.0.22', egress(8 * MEGABIT));
     await limited('free', '10.0.0.23');
     const slow = [await throughput('free', 'down', '10.0.0.21'), await throughput('up', 'free', '10.0.0.23')];
-    const fast = [await throughput('down', 'free', '10.0.0.23'), await throughput('free', 'up', '10.0.0.22')];
+    const fast = [await freely('down', 'free', '10.0.0.23'), await freely('free', 'up', '10.0.0.22')];
     for (const rate of slow) {
       expect(rate).toBeGreaterThan(MEGABIT);
       expect(rate).toBeLessThan(14 * MEGABIT);

@@ -7,7 +7,7 @@ import { namespacesWith } from '#cloud/emulator/fabric/namespaces.ts';
 import { runCommand } from '#test/support/command.ts';
 import { until } from '#test/support/until.ts';
 import { describeWith } from '#test/support/require.ts';
-import { ip, pings, runIn, uniquePrefix } from './fabric-bed.ts';
+import { ip, reaches, runIn, uniquePrefix } from './fabric-bed.ts';
 
 const MAIN = new URL('../../cloud/emulator/main.ts', import.meta.url).pathname;
 const YAML = `
@@ -48,7 +48,7 @@ describeWith(['root', 'ip', 'ping', 'curl'], 'wellspring-cloud up --fabric', () 
     try {
       const { one, two } = ready.namespaces;
       expect([one, two]).toEqual([`${prefix}one`, `${prefix}two`]);
-      expect(await pings(one, '10.0.1.4')).toBe(true);
+      expect(await reaches(one, '10.0.1.4')).toBe(true);
       const token = 'http://169.254.169.254/latest/api/token';
       const put = ['-sf', '-X', 'PUT', '-H', 'x-aws-ec2-metadata-token-ttl-seconds: 60', token];
       const header = `x-aws-ec2-metadata-token: ${await runIn(two, 'curl', ...put)}`;

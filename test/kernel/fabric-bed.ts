@@ -60,15 +60,21 @@ export async function runIn(namespace: string, command: string, ...args: readonl
   return stdout;
 }
 
-/** Whether one echo request is answered within a second. */
-export async function pings(namespace: string, destination: string, source?: string): Promise<boolean> {
-  const from = source === undefined ? [] : ['-I', source];
-  try {
-    await runIn(namespace, 'ping', '-c1', '-W1', ...from, destination);
-    return true;
-  } catch {
-    return false;
-  }
+/** Whether one echo request is answered within a second: for those that are not, so that waiting would cost. */
+export function pings(namespace: string, destination: string): Promise<boolean> {
+  return isAnswered(namespace, destination, 1);
+}
+
+/** Whether one echo request is answered; a lost neighbour solicitation costs a second. */
+export function reaches(namespace: string, destination: string): Promise<boolean> {
+  return isAnswered(namespace, destination, 10);
+}
+
+function isAnswered(namespace: string, destination: string, seconds: number): Promise<boolean> {
+  return runIn(namespace, 'ping', '-c1', `-W${seconds}`, destination).then(
+    () => true,
+    () => false,
+  );
 }
 
 export const sendUdp = (namespace: string, source: string, destination: string, payload: string): Promise<string> =>

@@ -3,7 +3,7 @@ import { describeWith } from '#test/support/require.ts';
 import { follow } from '#cloud/emulator/fabric/follow.ts';
 import { regionSource } from '#cloud/emulator/fabric/region-source.ts';
 import { Region } from '#cloud/emulator/region.ts';
-import { comparableText, fabricBed, ip, kernelText, pings } from './fabric-bed.ts';
+import { comparableText, fabricBed, ip, kernelText, reaches } from './fabric-bed.ts';
 
 describeWith(['root', 'ip'], 'a fabric that follows an emulated region', () => {
   it('shows instances, attached interfaces, assigned addresses and their end', async () => {
@@ -30,8 +30,8 @@ describeWith(['root', 'ip'], 'a fabric that follows an emulated region', () => {
     const [node, peer] = [bed.fabric.nodeNamespace(one), bed.fabric.nodeNamespace(two)];
     const primary = (id: string): string =>
       region.networkInterfaces().find((each) => each.attachment?.instanceId === id)?.primaryAddress ?? '';
-    expect(await pings(node, primary(two))).toBe(true);
-    expect(await pings(peer, primary(one))).toBe(true);
+    expect(await reaches(node, primary(two))).toBe(true);
+    expect(await reaches(peer, primary(one))).toBe(true);
     const before = comparableText(bed.router);
     expect(before.join('\n')).not.toContain('10.1.0');
 
@@ -51,7 +51,7 @@ describeWith(['root', 'ip'], 'a fabric that follows an emulated region', () => {
     region.execute('TerminateInstances', { InstanceIds: [two] });
     await following.settled();
     expect(ip(['-o', 'link'], peer)).not.toContain('eth0');
-    expect(await pings(node, '203.0.113.10')).toBe(true);
+    expect(await reaches(node, '203.0.113.10')).toBe(true);
     expect(errors).toEqual([]);
   });
 });

@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
-import { createServer as createSocketServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -12,20 +11,13 @@ import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
 import { run, runCommand } from '#test/support/command.ts';
 import { BUILD } from '#test/support/daemon-program.ts';
+import { freePort } from '#test/support/free-port.ts';
 import { describeWith } from '#test/support/require.ts';
 import { testCluster } from '#test/support/test-cluster.ts';
 import { until } from '#test/support/until.ts';
 
 const DEADLINE_MS = 180_000;
 const START_MS = 120_000;
-
-async function freePort(): Promise<number> {
-  const server = createSocketServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
 
 /** What is at a port of ours is what `text` says; without it, nobody answers. */
 async function door(port: number, text: () => Promise<string>): Promise<Server> {
@@ -153,12 +145,14 @@ describeWith(['root', 'ip', 'nft', 'prometheus'], 'alerts in a real Prometheus',
     rmSync(directory, { recursive: true, force: true });
   });
 
-  const firing = async (): Promise<readonly string[]> => {
+  const alerts = async (): Promise<readonly { state: string; labels: { alertname: string } }[]> => {
     const answer = (await (await fetch(`${prometheus}/api/v1/alerts`)).json()) as {
-      data: { alerts: readonly { state: string; labels: { alertname: string } }[] };
+      data: { alerts: Awaited<ReturnType<typeof alerts>> };
     };
-    return answer.data.alerts.filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname);
+    return answer.data.alerts;
   };
+  const firing = async (): Promise<readonly string[]> =>
+    (await alerts()).filter(({ state }) => state === 'firing').map(({ labels }) => labels.alertname);
   const fires = (alert: string) => until(`${alert} fires`, DEADLINE_MS, async () => (await firing()).includes(alert));
   const ends = (alert: string) => until(`${alert} ends`, DEADLINE_MS, async () => !(await firing()).includes(alert));
   const seen = new Set<string>();
@@ -175,7 +169,11 @@ describeWith(['root', 'ip', 'nft', 'prometheus'], 'alerts in a real Prometheus',
       };
       return data.result.length === 2 && data.result.every(({ value }) => value[1] === '1');
     });
-    expect((await firing()).filter((alert) => !alert.startsWith('WellspringSubnetRunsDry'))).toEqual([]);
+    // A machine that stands still for two seconds is seen, too; what is wrong with a rule stays.
+    await until('none fires or is about to', DEADLINE_MS, async () => {
+      const names = (await alerts()).map(({ labels }) => labels.alertname);
+      return names.every((alert) => alert.startsWith('WellspringSubnetRunsDry'));
+    });
   }, 600_000);
 
   it('a subnet fills: within a day, within the hour, without a /28; a leaked ENI is among what fills it', async () => {

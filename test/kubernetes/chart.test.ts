@@ -9,6 +9,7 @@ import { parseAllDocuments } from 'yaml';
 import { parseConfig } from '#ipamd/config/config.ts';
 import { run } from '#test/support/command.ts';
 import { describeWith } from '#test/support/require.ts';
+import { until } from '#test/support/until.ts';
 import { CHART, generatedManifests, MANIFESTS } from '#tools/generate-manifests.ts';
 import { builtHelm, render } from '#tools/helm.ts';
 import { builtApiServer } from './build.ts';
@@ -135,6 +136,11 @@ describeWith(['go', 'etcd'], 'the chart', () => {
     api = await startControlPlane(await builtApiServer());
     for (const definition of [podMonitorDefinition(), prometheusRuleDefinition()])
       await api.admin('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', definition);
+    // The API server serves them a moment later.
+    for (const plural of ['podmonitors', 'prometheusrules'])
+      await until(`${plural} are served`, 60_000, () =>
+        api.admin('GET', `/apis/monitoring.coreos.com/v1/${plural}`).then(Boolean, () => false),
+      );
   }, BUILD_MS);
   afterAll(async () => api?.[Symbol.asyncDispose]());
 

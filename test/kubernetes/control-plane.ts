@@ -4,9 +4,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '#test/support/free-port.ts';
 import type { Json } from '#test/support/kubernetes/patch.ts';
 import { writeKubeconfig } from '#test/support/kubernetes/kubeconfig.ts';
 import { until } from '#test/support/until.ts';
@@ -223,12 +223,4 @@ export function exchange(url: string, asked: Exchange): Promise<{ readonly statu
     sent.on('error', reject);
     sent.end(asked.body);
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }

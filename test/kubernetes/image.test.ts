@@ -19,7 +19,6 @@ import { buildImage, IMAGE_REFERENCE } from '#tools/build-image.ts';
 import { type ImageConfig, RunningContainer } from './image/container.ts';
 import { daemonSetPod } from './image/manifest.ts';
 
-const BUILD_MS = 300_000;
 const START_MS = 60_000;
 
 describeWith(['root', 'ip', 'nft', 'runc', 'gcc'], 'the image with the privileges of the manifest', () => {
@@ -71,7 +70,7 @@ describeWith(['root', 'ip', 'nft', 'runc', 'gcc'], 'the image with the privilege
       '/var/run/aws-node': host('aws-node'),
     };
     for (const path of Object.values(hostPaths)) mkdirSync(path, { recursive: true });
-  }, BUILD_MS);
+  });
   afterAll(async () => {
     await cluster?.[Symbol.asyncDispose]();
     for (const id of ids) await removeCgroup(id);
@@ -96,70 +95,53 @@ describeWith(['root', 'ip', 'nft', 'runc', 'gcc'], 'the image with the privilege
     expect(statSync(binary).ino).toBe(before.ino);
   });
 
-  it(
-    'serves pods, sets sysctls, and writes the conflist when it serves; stopped, it leaves both',
-    async () => {
-      const conflist = join(hostPaths['/etc/cni/net.d'] ?? '', '10-wellspring.conflist');
-      expect(existsSync(conflist)).toBe(false);
-      await runCommand('nsenter', [`--net=${node.netnsPath}`, 'sysctl', '-qw', 'net.ipv4.ip_forward=0']);
-      await using container = start(ipamd, cloudEnv());
-      await serving(container);
-      await until('the conflist is there', START_MS, () => existsSync(conflist));
-      expect(JSON.parse(readFileSync(conflist, 'utf8'))).toMatchObject({
-        plugins: [{ type: 'wellspring-cni', socketPath: '/run/wellspring/ipamd.sock' }],
-      });
-      const forward = await runCommand('nsenter', [`--net=${node.netnsPath}`, 'sysctl', '-n', 'net.ipv4.ip_forward']);
-      expect(forward.trim()).toBe('1');
-      await converged(cluster, node);
-      const pods = [];
-      for (let count = 0; count < 7; count += 1) pods.push(await addPod(node, `i${count}`));
-      await converged(cluster, node);
-      expect((await interfacesOf(node)).length).toBeGreaterThan(1);
-      const status = await container.exec('/usr/bin/wellspringctl', 'status', '--json');
-      expect(JSON.parse(status.stdout)).toMatchObject({ pool: { assigned: 7 } });
-      const doctor = await container.exec(
-        '/usr/bin/wellspringctl',
-        'doctor',
-        '--root',
-        '/host',
-        '--no-cloud',
-        '--json',
-      );
-      const { findings } = JSON.parse(doctor.stdout) as DoctorAnswer;
-      const of = (...severities: readonly string[]) => findings.filter(({ severity }) => severities.includes(severity));
-      // What it cannot see from there is unknown, and no error: there is nothing wrong.
-      expect(of('error', 'warning')).toEqual([]);
-      expect(of('ok').map(({ check }) => check)).toEqual(
-        expect.arrayContaining(['daemon', 'conflist', 'rules', 'pods']),
-      );
-      await deletePods(node, pods);
-      expect(await podsOf(node)).toEqual([]);
-      expect(await container.stop()).toBe(0);
-      expect(existsSync(conflist)).toBe(true);
-    },
-    2 * START_MS,
-  );
+  it('serves pods, sets sysctls, and writes the conflist when it serves; stopped, it leaves both', async () => {
+    const conflist = join(hostPaths['/etc/cni/net.d'] ?? '', '10-wellspring.conflist');
+    expect(existsSync(conflist)).toBe(false);
+    await runCommand('nsenter', [`--net=${node.netnsPath}`, 'sysctl', '-qw', 'net.ipv4.ip_forward=0']);
+    await using container = start(ipamd, cloudEnv());
+    await serving(container);
+    await until('the conflist is there', START_MS, () => existsSync(conflist));
+    expect(JSON.parse(readFileSync(conflist, 'utf8'))).toMatchObject({
+      plugins: [{ type: 'wellspring-cni', socketPath: '/run/wellspring/ipamd.sock' }],
+    });
+    const forward = await runCommand('nsenter', [`--net=${node.netnsPath}`, 'sysctl', '-n', 'net.ipv4.ip_forward']);
+    expect(forward.trim()).toBe('1');
+    await converged(cluster, node);
+    const pods = [];
+    for (let count = 0; count < 7; count += 1) pods.push(await addPod(node, `i${count}`));
+    await converged(cluster, node);
+    expect((await interfacesOf(node)).length).toBeGreaterThan(1);
+    const status = await container.exec('/usr/bin/wellspringctl', 'status', '--json');
+    expect(JSON.parse(status.stdout)).toMatchObject({ pool: { assigned: 7 } });
+    const doctor = await container.exec('/usr/bin/wellspringctl', 'doctor', '--root', '/host', '--no-cloud', '--json');
+    const { findings } = JSON.parse(doctor.stdout) as DoctorAnswer;
+    const of = (...severities: readonly string[]) => findings.filter(({ severity }) => severities.includes(severity));
+    // What it cannot see from there is unknown, and no error: there is nothing wrong.
+    expect(of('error', 'warning')).toEqual([]);
+    expect(of('ok').map(({ check }) => check)).toEqual(expect.arrayContaining(['daemon', 'conflist', 'rules', 'pods']));
+    await deletePods(node, pods);
+    expect(await podsOf(node)).toEqual([]);
+    expect(await container.stop()).toBe(0);
+    expect(existsSync(conflist)).toBe(true);
+  });
 
-  it(
-    'cannot do without either of its capabilities, and needs no other',
-    async () => {
-      for (const add of [['NET_ADMIN'], ['SYS_ADMIN'], []]) {
-        const { securityContext } = ipamd ?? pod.containers[0]!;
-        const less = { ...ipamd!, securityContext: { ...securityContext, capabilities: { drop: ['ALL'], add } } };
-        await using container = start(less, cloudEnv());
-        await until(`it fails with ${add.join() || 'none'}`, START_MS, async () => {
-          if (container.hasEnded) return true;
-          if ((await node.introspect('/v1/status').catch(() => undefined)) === undefined) return false;
-          // Without SYS_ADMIN it starts, and cannot enter the namespace of a pod.
-          const sandbox = await node.createSandbox(`less${add.length}`);
-          const outcome = await node.cni('ADD', sandbox, { deadlineMs: 5000 });
-          await node.removeSandbox(sandbox);
-          return !outcome.ok;
-        });
-      }
-    },
-    3 * START_MS,
-  );
+  it('cannot do without either of its capabilities, and needs no other', async () => {
+    for (const add of [['NET_ADMIN'], ['SYS_ADMIN'], []]) {
+      const { securityContext } = ipamd ?? pod.containers[0]!;
+      const less = { ...ipamd!, securityContext: { ...securityContext, capabilities: { drop: ['ALL'], add } } };
+      await using container = start(less, cloudEnv());
+      await until(`it fails with ${add.join() || 'none'}`, START_MS, async () => {
+        if (container.hasEnded) return true;
+        if ((await node.introspect('/v1/status').catch(() => undefined)) === undefined) return false;
+        // Without SYS_ADMIN it starts, and cannot enter the namespace of a pod.
+        const sandbox = await node.createSandbox(`less${add.length}`);
+        const outcome = await node.cni('ADD', sandbox, { deadlineMs: 5000 });
+        await node.removeSandbox(sandbox);
+        return !outcome.ok;
+      });
+    }
+  });
 
   it('holds what it needs and no shell', () => {
     const rootfs = join(directory, 'rootfs');

@@ -9,7 +9,6 @@ import { settings } from './proxy/settings.ts';
 import { traffic } from './proxy/traffic.ts';
 
 const BUILD_MS = 30 * 60_000;
-const BED_MS = 120_000;
 
 describeWith(['root', 'ip', 'nft', 'iptables', 'conntrack', 'go', 'etcd'], 'beside kube-proxy', () => {
   let api: ControlPlane;
@@ -24,7 +23,7 @@ describeWith(['root', 'ip', 'nft', 'iptables', 'conntrack', 'go', 'etcd'], 'besi
     let bed: ProxyBed;
     beforeAll(async () => {
       bed = await proxyBed({ api, program, mode, family: 'dual' });
-    }, BED_MS);
+    });
     afterAll(() => bed?.[Symbol.asyncDispose]());
 
     traffic(() => bed);

@@ -24,8 +24,10 @@ import { namespacePrefix } from './remains.ts';
 
 const EC2_PORT = 4580;
 const LOOKS_EVERY_MS = 250;
-/** LocalStack takes addresses at random and may give one twice: in so large a subnet that is rare. */
+/** LocalStack takes addresses at random and may give one twice: in so large a subnet, and for so few, that is rare. */
 const CIDR = '10.0.0.0/16';
+/** Three addresses for pods on each of its interfaces. */
+const INSTANCE_TYPE = 't3.small';
 const QUICK = { IP_COOLDOWN_PERIOD: '1', WELLSPRING_ENI_MINIMUM_AGE: '1', WARM_IP_TARGET: '2' } as const;
 
 export interface NodeBed extends AsyncDisposable {
@@ -96,7 +98,7 @@ async function runInstances(
   const { Instances = [] } = await execute('RunInstances', {
     ...number,
     ImageId: imageId,
-    InstanceType: 'm5.large',
+    InstanceType: INSTANCE_TYPE,
     SubnetId,
   });
   return { vpcId, instanceIds: Instances.flatMap(({ InstanceId }) => InstanceId ?? []) };

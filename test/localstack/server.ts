@@ -3,9 +3,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { closeSync, openSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '#test/support/free-port.ts';
 import { until } from '#test/support/until.ts';
 
 const STARTS_WITHIN_MS = 120_000;
@@ -75,16 +75,6 @@ function environmentOf(directory: string, port: number): NodeJS.ProcessEnv {
     SKIP_SSL_CERT_DOWNLOAD: '1',
     DNS_ADDRESS: '0',
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a TCP socket without a port');
-  return address.port;
 }
 
 /** It takes some seconds to end on SIGTERM. */

@@ -22,6 +22,8 @@ const ROLE = 'kubernetes.io/role/cni';
 const CLUSTER = 'cni.networking.k8s.aws/cluster/';
 /** A t3.small: three interfaces of three pod addresses; one spare, so the fourth pod needs a second interface. */
 const SMALL = { WARM_IP_TARGET: '1' };
+/** Looks at subnets that may not be described come at pauses that double: the slower the machine, the longer the next one. */
+const LOOKS_MS = 200_000;
 
 /** One more subnet, larger than the node's own, so that it is chosen wherever it may be. */
 function addSubnet(cluster: Cluster, index: number, tags: Readonly<Record<string, string>>, zone = 'a'): string {
@@ -177,9 +179,9 @@ describeWith(['root', 'ip', 'nft'], 'a node that may not describe subnets', () =
   it('asks ever less often, and finds the tagged subnet once it may', async () => {
     const asked = () => ec2Calls(cluster, 0, 'DescribeSubnets').length;
     const before = asked();
-    await until('it asks again', 20_000, () => asked() > before);
+    await until('it asks again', LOOKS_MS, () => asked() > before);
     cluster.cloud.clearFaults();
-    await until('it may', 40_000, async () =>
+    await until('it may', LOOKS_MS, async () =>
       (await logOf(node)).some((record) => JSON.stringify(record).includes(`"${tagged}"`)),
     );
     expect(asked()).toBeLessThanOrEqual(9);

@@ -32,6 +32,8 @@ export interface ProbeAnswer {
   readonly error?: string;
 }
 
+/** A late answer is none that was lost. */
+const PATIENCE_MS = 15_000;
 const received = new Map<string, number>();
 let stream: { readonly stop: () => Promise<ProbeAnswer> } | undefined;
 
@@ -107,8 +109,8 @@ function startStream(command: Extract<ProbeCommand, { op: 'stream-start' }>): Pr
       stream = {
         async stop() {
           clearInterval(timer);
-          for (let tries = 0; answered < sent && tries < 100; tries += 1)
-            await new Promise((next) => setTimeout(next, 20));
+          const giveUpAt = performance.now() + PATIENCE_MS;
+          while (answered < sent && performance.now() < giveUpAt) await new Promise((next) => setTimeout(next, 20));
           socket.destroy();
           return { sent, answered };
         },

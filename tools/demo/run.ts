@@ -14,7 +14,7 @@ import { until } from '#test/support/until.ts';
 const PODS = 40;
 /** Short against the defaults (30 s, 60 s), so that the end of the demo, an empty pool, can be watched. */
 const SETTINGS = { IP_COOLDOWN_PERIOD: '2', WELLSPRING_ENI_MINIMUM_AGE: '3', WARM_ENI_TARGET: '1' };
-const SHRINK_DEADLINE_MS = 45_000;
+const SHRINK_DEADLINE_MS = 150_000;
 
 export interface DemoOptions {
   readonly cni: { readonly path: string; readonly kind: string; readonly bytes: number };

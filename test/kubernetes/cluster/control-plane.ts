@@ -204,5 +204,7 @@ function controllerFlags(directory: string, kubeconfig: string, certificate: str
     '--leader-elect=false',
     // As on EKS, where the VPC gives pods their addresses.
     '--allocate-node-cidrs=false',
+    // Ready is what kubelet says, also where it was away together with the API server, or the machine was too busy to hear it.
+    '--node-monitor-grace-period=300s',
   ];
 }

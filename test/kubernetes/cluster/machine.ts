@@ -122,17 +122,22 @@ export class Machine implements AsyncDisposable {
     this.#first = { child, pid: Number(childrenOf(child.pid).split(' ')[0]) };
   }
 
-  /** As by a power cut: every process is gone when it resolves. */
+  /**
+   * As by a power cut: every process is gone when it resolves, and every cgroup. kubelet's cAdvisor would ask containerd for
+   * seconds about each that is left, and the node's status would wait for that.
+   */
   async switchOff(): Promise<void> {
     const first = this.#first;
     this.#first = undefined;
     if (first === undefined) return;
     const { child } = first;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    // The kernel ends all others of its PID namespace.
-    process.kill(first.pid, 'SIGKILL');
-    await gone;
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      // The kernel ends all others of its PID namespace.
+      process.kill(first.pid, 'SIGKILL');
+      await gone;
+    }
+    await removeCgroup(this.#options.cgroup);
   }
 
   /** Off, and the disk is thrown away. */

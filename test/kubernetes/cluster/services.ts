@@ -59,8 +59,15 @@ export function services(bed: () => KubernetesBed): void {
           PROXY_MS,
           async () => (await seen(netns, address, NODE_PORT.cluster)) !== '',
         );
-    for (const { netns, address } of [outside, inside])
-      expect((await seen(netns, owner.address, NODE_PORT.local)).split(':')[0]).toBe(address);
+    for (const { netns, address } of [outside, inside]) {
+      let client = '';
+      // kube-proxy may have learnt of the one Service and not of the other yet.
+      await until(`${netns} is answered by the node of the pod`, PROXY_MS, async () => {
+        client = await seen(netns, owner.address, NODE_PORT.local);
+        return client !== '';
+      });
+      expect(client.split(':')[0]).toBe(address);
+    }
   }, 1_200_000);
 }
 

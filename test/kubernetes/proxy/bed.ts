@@ -26,7 +26,8 @@ const MOST_PODS = 8;
 const POOL_DEADLINE_MS = 15_000;
 const PROXY_DEADLINE_MS = 30_000;
 const RULES_DEADLINE_MS = 15_000;
-const ANSWER_DEADLINE_MS = 3000;
+/** A lost neighbour solicitation costs a second. */
+const ANSWER_DEADLINE_MS = 10_000;
 
 /** A pod with somebody in it who asks and answers. */
 export interface PlacedPod {

@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import { Registry } from 'prom-client';
 import pino from 'pino';
+import type { Clock } from '#cloud/decorate/clock.ts';
 import { type Cluster, openCluster } from '#ipamd/kubernetes/cluster.ts';
 import type { ClusterSource } from '#ipamd/kubernetes/source.ts';
 import { createClusterMetrics } from '#ipamd/kubernetes/metrics.ts';
@@ -22,6 +23,8 @@ export interface OpenedCluster {
   readonly registry: Registry;
   /** Log lines so far. */
   readonly log: readonly Json[];
+  /** The hurried one. */
+  readonly clock: Clock;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -41,6 +44,7 @@ export const SPEED = 20;
 
 export function openFor({ kubeconfig = '', nodeName, source, ...more }: OpenOptions): OpenedCluster {
   const registry = new Registry();
+  const clock = scaledClock(SPEED);
   const log: Json[] = [];
   const lines = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -59,14 +63,14 @@ export function openFor({ kubeconfig = '', nodeName, source, ...more }: OpenOpti
       podEni: more.podEni ?? false,
     },
     source: source ?? { kind: 'kubeconfig', files: [kubeconfig], server: undefined },
-    clock: scaledClock(SPEED),
+    clock,
     random: Math.random,
     metrics: createClusterMetrics(registry),
     log: pino({ level: 'debug', base: null }, lines),
     version: 'test',
     newKubeConfig: wholeImport,
   });
-  return { cluster, registry, log, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() };
+  return { cluster, registry, log, clock, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() };
 }
 
 /** Jest lets no resolve hook in; test/integration/kubernetes-import.test.ts has the narrow import. */

@@ -8,6 +8,8 @@ import { until } from '#test/support/until.ts';
 import { laneSettings } from '../lane.ts';
 import { nodeBed, type NodeBed } from '../node-bed.ts';
 
+/** For which the primary interface does not suffice, and which three pods do not make more of. */
+const TWO_ENIS = { MINIMUM_IP_TARGET: '5' };
 const ENDPOINT = process.env['AWS_ENDPOINT_URL_EC2'] ?? '';
 let bed: NodeBed;
 let one: ClusterNode;
@@ -28,14 +30,14 @@ async function agrees(node: ClusterNode): Promise<boolean> {
 }
 
 async function pings(node: ClusterNode, from: { readonly pod: Parameters<ClusterNode['inside']>[0] }, to: string) {
-  await node.inside(from.pod, 'ping', '-c', '2', '-W', '2', '-i', '0.2', to);
+  await node.inside(from.pod, 'ping', '-c', '2', '-W', '10', '-i', '0.2', to);
 }
 
 describeWith(['root', 'ip', 'nft', 'ping'], 'nodes on LocalStack: a node', () => {
   beforeAll(async () => {
     bed = await nodeBed(ENDPOINT, `${laneSettings().run}/nodes`, 2);
     [one, other] = bed.nodes as [ClusterNode, ClusterNode];
-    await one.startDaemon({ MINIMUM_IP_TARGET: '12' });
+    await one.startDaemon(TWO_ENIS);
     await other.startDaemon();
   });
   afterAll(async () => {
@@ -44,7 +46,7 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'nodes on LocalStack: a node', () =>
 
   it('is filled from what EC2 holds, though the answers of LocalStack list more than is new', async () => {
     await until('both daemons agree with EC2', 60_000, async () => {
-      return secondaries(one).length >= 12 && (await agrees(one)) && (await agrees(other));
+      return secondaries(one).length >= 5 && (await agrees(one)) && (await agrees(other));
     });
     expect(new Set([...secondaries(one), ...secondaries(other)]).size).toBe(
       secondaries(one).length + secondaries(other).length,
@@ -74,7 +76,7 @@ describeWith(['root', 'ip', 'nft', 'ping'], 'nodes on LocalStack: a node', () =>
     const there = await addPod(other, 'c2');
     await one.stopDaemon('SIGKILL');
     await pings(one, stays, there.address);
-    await one.startDaemon({ MINIMUM_IP_TARGET: '12' });
+    await one.startDaemon(TWO_ENIS);
     expect((await podsOf(one)).map(({ address }) => address)).toEqual([stays.address]);
     const next = await addPod(one, 'c3');
     expect(next.address).not.toBe(stays.address);

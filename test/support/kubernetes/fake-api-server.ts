@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { freePort } from '../free-port.ts';
 import { type Json, jsonPatch, mergePatch, PatchRefused, strategicPatch } from './patch.ts';
 import { ObjectStore, type StoredObject } from './object-store.ts';
 
@@ -68,13 +69,13 @@ export class FakeApiServer {
   /** May be changed at any time. */
   faults: Faults = {};
   token = 'first';
-  readonly #listen: () => ListenAt;
+  readonly #listen: (() => ListenAt) | undefined;
   #server: Server | undefined;
   #port = 0;
 
   /** `listen` says where, each time it starts: a port of its own on loopback where it is absent. */
   constructor(listen?: () => ListenAt) {
-    this.#listen = listen ?? (() => ({ host: '127.0.0.1', port: this.#port }));
+    this.#listen = listen;
   }
 
   async start(): Promise<void> {
@@ -82,7 +83,9 @@ export class FakeApiServer {
       this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
     });
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(this.#listen(), resolve));
+    // Nobody else gets the port while it does not listen.
+    const at = this.#listen?.() ?? { host: '127.0.0.1', port: this.#port === 0 ? await freePort() : this.#port };
+    await new Promise<void>((resolve) => server.listen(at, resolve));
     this.#port = (server.address() as AddressInfo).port;
   }
 
