@@ -30,7 +30,7 @@ export const ALONE: Exchange = {
 export const LONGEST_SHARED_MS = 2 ** 31 - 2;
 const OVER = 2 ** 31 - 1;
 /** News that wait to be heard, for each part. A power of two. */
-const CAPACITY = 2 ** 15;
+export const CAPACITY = 2 ** 15;
 const NEWS_INTS = 3;
 /** Each counter has a cache line of its own. */
 const LINE_INTS = 16;
@@ -56,6 +56,8 @@ export class SharedExchange implements Exchange {
   readonly #news: Int32Array;
   readonly #hear: Hear;
   #told = 0;
+  /** So many may be told before it is looked how many were heard. */
+  #roomUntil = CAPACITY;
   /** All others have passed this. */
   #passed = -1;
 
@@ -73,16 +75,24 @@ export class SharedExchange implements Exchange {
   }
 
   tell(at: number, node: number, what: number): void {
-    while (this.#others.some((other) => this.#told - this.#heardBy(other) >= CAPACITY)) {
-      this.#listen();
-      this.#nap(this.#toldOf(this.#part));
-    }
+    if (this.#told === this.#roomUntil) this.#makeRoom();
     const place = (this.#part * CAPACITY + (this.#told & (CAPACITY - 1))) * NEWS_INTS;
     this.#news[place] = at;
     this.#news[place + 1] = node;
     this.#news[place + 2] = what;
     this.#told += 1;
     Atomics.store(this.#counters, this.#toldOf(this.#part), this.#told);
+  }
+
+  /** The others may wait for room just as well, so they are listened to. */
+  #makeRoom(): void {
+    for (;;) {
+      const heard = Math.min(...this.#others.map((other) => this.#heardBy(other)));
+      this.#roomUntil = heard + CAPACITY;
+      if (this.#told < this.#roomUntil) return;
+      this.#listen();
+      this.#nap(this.#toldOf(this.#part));
+    }
   }
 
   waitFor(at: number): void {
