@@ -21,22 +21,20 @@ export function quietUntil(ledger: Ledger, targets: WarmTargets, now: number): n
   if (!isUsual(ledger)) return now;
   const { mode, limits } = ledger.config;
   const perInterface = Math.max(0, limits.ipv4PerInterface - 1);
+  const expected = comingTo(ledger, mode);
+  if (expected === undefined) return now;
   const held = nothing();
   const rested = nothing();
-  const attaching = nothing();
-  const unused = nothing();
-  const coming = comingTo(ledger, mode);
-  if (coming === undefined) return now;
   let hasRoom = ledger.interfaces.size + creates(ledger) < limits.maxInterfaces;
   for (const state of ledger.interfaces.values()) {
     if (state.networkInterface.networkCardIndex !== 0) return now;
     if (isLeaving(state, ledger)) continue;
-    const isComing = state.networkInterface.phase === 'attaching';
-    if (!addUsual(state, mode, isComing ? attaching : held, isComing ? unused : rested)) return now;
+    const isHere = state.networkInterface.phase !== 'attaching';
+    if (!(isHere ? addUsual(state, mode, held, rested) : addUsual(state, mode, expected))) return now;
     hasRoom ||= state.blocks.length < perInterface;
   }
   const policy = policyOf(mode, targets, perInterface);
-  const expected = plus(plus(coming, attaching), held);
+  add(expected, held);
   if (hasRoom && expected.total < limits.maxPods && isShort(policy, expected, 0)) return now;
   return shrinksAt(ledger, { policy, held, rested, now, minimumAgeMs: targets.interfaceMinimumAgeMs ?? YOUNG_MS });
 }
@@ -48,7 +46,12 @@ function nothing(): Sum {
   return { free: 0, total: 0, freePrefixes: 0, partialFree: 0 };
 }
 
-const NOTHING: Counts = nothing();
+function add(sum: Sum, { free, total, freePrefixes, partialFree }: Counts): void {
+  sum.free += free;
+  sum.total += total;
+  sum.freePrefixes += freePrefixes;
+  sum.partialFree += partialFree;
+}
 
 function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean {
   const { family = 'ipv4', cards } = config;
@@ -61,15 +64,15 @@ function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState,
 }
 
 /** What calls in flight will bring; undefined where one of them is not looked into here. */
-function comingTo(ledger: Ledger, mode: AllocationMode): Counts | undefined {
-  let coming: Counts = NOTHING;
+function comingTo(ledger: Ledger, mode: AllocationMode): Sum | undefined {
+  const coming = nothing();
   for (const action of ledger.inFlight.values()) {
     if (action.kind === 'delete-interface') continue;
     if (action.kind !== 'create-interface' || action.mode !== mode || action.networkCardIndex !== 0) return undefined;
     if (hasArrived(action, ledger)) continue;
     const free = action.count * sizeOf(mode);
     const whole = mode === 'prefix';
-    coming = plus(coming, { free, total: free, freePrefixes: whole ? action.count : 0, partialFree: whole ? 0 : free });
+    add(coming, { free, total: free, freePrefixes: whole ? action.count : 0, partialFree: whole ? 0 : free });
   }
   return coming;
 }
@@ -93,8 +96,8 @@ function addUsual(
   { networkInterface, blocks, tally, ipv6 }: InterfaceState,
   mode: AllocationMode,
   now: Sum,
-  rested: Sum,
-) {
+  rested?: Sum,
+): boolean {
   const { managed, excludedFromPods } = networkInterface;
   if (!managed || excludedFromPods === true) return false;
   if (ipv6.length > 0 || tally.free[mode === 'address' ? 'prefix' : 'address'] > 0) return false;
@@ -113,16 +116,10 @@ function addUsual(
       partialRested += use.free + use.cooling;
     }
   }
-  addTo(now, free, total, freePrefixes, partialNow);
-  addTo(rested, free + tally.cooling, total, freePrefixes, partialRested);
+  add(now, { free, total, freePrefixes, partialFree: partialNow });
+  if (rested !== undefined)
+    add(rested, { free: free + tally.cooling, total, freePrefixes, partialFree: partialRested });
   return true;
-}
-
-function addTo(sum: Sum, free: number, total: number, freePrefixes: number, partialFree: number): void {
-  sum.free += free;
-  sum.total += total;
-  sum.freePrefixes += freePrefixes;
-  sum.partialFree += partialFree;
 }
 
 interface Ground {
@@ -166,12 +163,3 @@ function sparesBlock(policy: Policy, mode: AllocationMode, counts: Counts): bool
 
 const ONE: Counts = { free: 1, total: 1, freePrefixes: 0, partialFree: 1 };
 const ONE_PREFIX: Counts = { free: 16, total: 16, freePrefixes: 1, partialFree: 0 };
-
-function plus(a: Counts, b: Counts): Counts {
-  return {
-    free: a.free + b.free,
-    total: a.total + b.total,
-    freePrefixes: a.freePrefixes + b.freePrefixes,
-    partialFree: a.partialFree + b.partialFree,
-  };
-}

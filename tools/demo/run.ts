@@ -12,7 +12,7 @@ import { Checks, type DemoReport, say } from './report.ts';
 import { until } from '#test/support/until.ts';
 
 const PODS = 40;
-/** Short against the defaults (30 s, 60 s), so that the end of the demo, an empty pool, can be watched. */
+/** Short against the defaults (30 s, 300 s), so that the end of the demo, an empty pool, can be watched. */
 const SETTINGS = { IP_COOLDOWN_PERIOD: '2', WELLSPRING_ENI_MINIMUM_AGE: '3', WARM_ENI_TARGET: '1' };
 const SHRINK_DEADLINE_MS = 150_000;
 

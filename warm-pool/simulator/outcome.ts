@@ -1,5 +1,6 @@
 /** What came of one part of a run: plain data, which a thread can pass on, and one of several. */
 
+import { sum } from '../plan-view.ts';
 import type { CallTotals, Changes, Measures } from './measures.ts';
 import type { CloudCall } from './cluster.ts';
 import { joinedSeries, type SamplePoint, type SubnetSample } from './series.ts';
@@ -56,17 +57,16 @@ export function joined(parts: readonly Outcome[], subnetIds: readonly string[]):
     const byId = new Map(subnets.map((subnet) => [subnet.id, subnet]));
     return subnetIds.flatMap((id) => byId.get(id) ?? []);
   };
-  const sum = (of: (part: Outcome) => number): number => parts.reduce((total, part) => total + of(part), 0);
   return {
     now: Math.max(0, ...parts.map(({ now }) => now)),
-    podEvents: sum(({ podEvents }) => podEvents),
-    served: sum(({ served }) => served),
+    podEvents: sum(parts, ({ podEvents }) => podEvents),
+    served: sum(parts, ({ served }) => served),
     delays: Float64Array.from(parts.flatMap(({ delays }) => [...delays])),
     failedAdds: counted(parts.map(({ failedAdds }) => failedAdds)),
     neverServed: counted(parts.map(({ neverServed }) => neverServed)),
     calls: callTotals(parts.map(({ calls }) => calls)),
     perSecond: Int32Array.from(parts[0]?.perSecond ?? [], (_, second) =>
-      sum(({ perSecond }) => perSecond[second] ?? 0),
+      sum(parts, ({ perSecond }) => perSecond[second] ?? 0),
     ),
     idle: parts.flatMap(({ idle }) => idle),
     assigned: parts.flatMap(({ assigned }) => assigned),
@@ -76,8 +76,8 @@ export function joined(parts: readonly Outcome[], subnetIds: readonly string[]):
       parts.map(({ series }) => series),
       inOrder,
     ),
-    waitingAtEnd: sum(({ waitingAtEnd }) => waitingAtEnd),
-    unschedulableAtEnd: sum(({ unschedulableAtEnd }) => unschedulableAtEnd),
+    waitingAtEnd: sum(parts, ({ waitingAtEnd }) => waitingAtEnd),
+    unschedulableAtEnd: sum(parts, ({ unschedulableAtEnd }) => unschedulableAtEnd),
   };
 }
 

@@ -27,7 +27,10 @@ export function partsOf({ nodes, subnets }: Pick<Cluster, 'nodes' | 'subnets'>, 
       const [a, b] = [rootOf(mine[0] ?? subnet), rootOf(subnet)];
       first[Math.max(a, b)] = Math.min(a, b);
     }
-  for (const { subnets: mine } of nodes) sizes[rootOf(mine[0] ?? 0)] = (sizes[rootOf(mine[0] ?? 0)] ?? 0) + 1;
+  for (const { subnets: mine } of nodes) {
+    const root = rootOf(mine[0] ?? 0);
+    sizes[root] = (sizes[root] ?? 0) + 1;
+  }
   const groups = Int32Array.from(subnets.keys()).filter((subnet) => (sizes[subnet] ?? 0) > 0);
   const count = Math.max(1, Math.min(most, groups.length));
   const partOfRoot = balanced(groups, sizes, count);

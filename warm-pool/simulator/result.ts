@@ -1,5 +1,6 @@
 /** What a run says. */
 
+import { sum } from '../plan-view.ts';
 import { CLOUD_CALLS, type CloudCall, type Cluster } from './cluster.ts';
 import { overTime, type OverTime } from './measures.ts';
 import type { Outcome, SubnetEnd } from './outcome.ts';
@@ -62,7 +63,7 @@ export interface SimulationResult {
 export function resultOf(cluster: Cluster, outcome: Outcome): SimulationResult {
   const { now, delays, neverServed, failedAdds, perSecond } = outcome;
   const counts = [...outcome.calls.values()];
-  const calls = counts.reduce((sum, each) => sum + each.calls, 0);
+  const calls = sum(counts, (each) => each.calls);
   const idle = roundedMean(overTime(outcome.idle, now));
   return {
     podEvents: outcome.podEvents,
@@ -81,7 +82,7 @@ export function resultOf(cluster: Cluster, outcome: Outcome): SimulationResult {
     assignedOverTime: roundedMean(overTime(outcome.assigned, now)),
     interfaces: roundedMean(overTime(outcome.interfaces, now)),
     calls,
-    throttledCalls: counts.reduce((sum, { throttled }) => sum + throttled, 0),
+    throttledCalls: sum(counts, ({ throttled }) => throttled),
     callsPerSecond: {
       mean: rounded((calls * 1000) / Math.max(1, now)),
       peak: perSecond.reduce((most, each) => Math.max(most, each), 0),

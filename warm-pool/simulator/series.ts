@@ -1,5 +1,6 @@
 /** The run as a series of points: what a chart shows. */
 
+import { sum } from '../plan-view.ts';
 import type { Measures } from './measures.ts';
 import type { SubnetSpace } from './subnet-space.ts';
 
@@ -46,14 +47,13 @@ export function joinedSeries(
   const [first = [], ...rest] = all;
   return first.map((point, index) => {
     const points = [point, ...rest.flatMap((series) => series[index] ?? [])];
-    const sum = (of: (each: SamplePoint) => number): number => points.reduce((total, each) => total + of(each), 0);
     return {
       atSeconds: point.atSeconds,
-      assigned: sum(({ assigned }) => assigned),
-      idle: sum(({ idle }) => idle),
-      interfaces: sum(({ interfaces }) => interfaces),
-      waiting: sum(({ waiting }) => waiting),
-      calls: sum(({ calls }) => calls),
+      assigned: sum(points, ({ assigned }) => assigned),
+      idle: sum(points, ({ idle }) => idle),
+      interfaces: sum(points, ({ interfaces }) => interfaces),
+      waiting: sum(points, ({ waiting }) => waiting),
+      calls: sum(points, ({ calls }) => calls),
       subnets: inOrder(points.flatMap(({ subnets }) => subnets)),
     };
   });

@@ -3,7 +3,7 @@
  * parts it is run: the pods' schedule and the scheduler are gone through in every part, all else only where the node is.
  */
 
-import { Account } from './account.ts';
+import { Account, type AccountShared } from './account.ts';
 import type { NodeAgent, PodDesk, Policy } from './agent.ts';
 import { CLOUD_CALLS, type Cluster, type Kubelet, KUBELET, type PodSchedule } from './cluster.ts';
 import { ALONE, type Exchange, type Hear } from './exchange.ts';
@@ -57,6 +57,8 @@ export class Simulation {
   readonly #timeline = new Timeline();
   readonly #measures: Measures;
   readonly #throttle: Throttle;
+  /** Of the accounts of all nodes of this part. */
+  readonly #shared: AccountShared;
   readonly #desk: PodDesk = {
     served: (pod) => this.#served(pod),
     failed: (pod, reason) => this.#failed(pod, reason),
@@ -104,6 +106,13 @@ export class Simulation {
     this.#parts = part?.parts ?? partsOf(cluster, 1);
     this.#exchange = part?.open((...news) => this.#hear(...news)) ?? ALONE;
     this.#throttle = new Throttle(cluster.pace.account, this.#exchange, this.#index);
+    this.#shared = {
+      subnets: this.#subnets,
+      pace: cluster.pace,
+      timeline: this.#timeline,
+      measures: this.#measures,
+      throttle: this.#throttle,
+    };
     this.#scheduler = new Scheduler(cluster.nodes, randomOf(seed, 'scheduler'));
     this.#randoms = cluster.nodes.map((_, node) => (this.#isHere(node) ? randomOf(seed, `node ${node}`) : undefined));
     this.#agents = this.#randoms.map((random, node) => random && this.#agentOf(policy, node, random));
@@ -114,15 +123,13 @@ export class Simulation {
   }
 
   #agentOf(policy: Policy, node: number, random: Random): NodeAgent {
-    const { pace, nodes } = this.#cluster;
-    const place = nodes[node];
+    const place = this.#cluster.nodes[node];
     if (place === undefined) throw new RangeError(`there is no node ${node}`);
-    const [timeline, measures, subnets, throttle] = [this.#timeline, this.#measures, this.#subnets, this.#throttle];
     const site = {
-      timeline,
-      measures,
+      timeline: this.#timeline,
+      measures: this.#measures,
       kubelet: this.#kubelet,
-      account: new Account({ subnets, pace, timeline, measures, throttle }, node, random),
+      account: new Account(this.#shared, node, random),
       desk: this.#desk,
       ready: () => this.#serves(node),
       wake: () => this.#wake(node),
