@@ -1,18 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import { isUrgent } from './call-urgency.ts';
+import { urgencyOf } from './call-urgency.ts';
 
-describe('isUrgent', () => {
+describe('urgencyOf', () => {
   it.each([
-    ['pods-waiting', 0, true],
-    ['below-warm-eni-target', 1, true],
-    ['below-warm-eni-target', 0, false],
-    ['verify', 3, true],
-    ['start', 0, false],
-    ['leaked-interfaces', 9, false],
-    ['interface-not-needed', 9, false],
-    ['second-look', 9, false],
-    ['subnet-tags', 9, false],
-  ])('a call for %s while %i pods wait: %s', (cause, waiting, urgent) => {
-    expect(isUrgent(cause, waiting)).toBe(urgent);
+    ['pods-waiting', 0, 'urgent'],
+    ['below-warm-eni-target', 1, 'urgent'],
+    ['below-warm-eni-target', 0, 'patient'],
+    ['verify', 3, 'urgent'],
+    ['verify', 0, 'usual'],
+    ['start', 0, 'usual'],
+    ['leaked-interfaces', 9, 'usual'],
+    ['interface-not-needed', 9, 'patient'],
+    ['delete-interface', 9, 'patient'],
+    ['second-look', 9, 'usual'],
+    ['subnet-tags', 9, 'usual'],
+  ])('a call for %s while %i pods wait: %s', (cause, waiting, urgency) => {
+    expect(urgencyOf(cause, waiting)).toBe(urgency);
   });
 });

@@ -5,7 +5,7 @@ import type { CallLedger, CallRecord, CauseCount } from '#cloud/decorate/call-le
 import type { CallObserver } from '#cloud/decorate/metrics.ts';
 import { decorateForDaemon } from '#cloud/decorate/stack.ts';
 import type { CloudProvider, InstanceIdentity } from '#cloud/provider.ts';
-import { isUrgent } from './call-urgency.ts';
+import { urgencyOf } from './call-urgency.ts';
 import type { Config } from './config/config.ts';
 import type { Log } from './observe/log.ts';
 
@@ -84,7 +84,7 @@ export class CloudStack implements AsyncDisposable {
     });
     const decorated = decorateForDaemon(agent.provider, {
       observer,
-      isUrgent: ({ cause }) => isUrgent(cause, waiting()),
+      urgencyOf: ({ cause }) => urgencyOf(cause, waiting()),
     });
     return { region, agent, ...decorated };
   }

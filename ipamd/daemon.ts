@@ -11,6 +11,7 @@ import type { CloudProvider, InstanceIdentity, InstanceMetadata, NetworkMetadata
 import type { ObservedCall } from '#cloud/decorate/metrics.ts';
 import { CloudStack } from './cloud-stack.ts';
 import { attachedPods } from './cards/pod-interfaces.ts';
+import { useOf } from '#warm-pool/ledger.ts';
 import { withMaxPods } from '#warm-pool/ledger-limits.ts';
 import type { InterfaceUse } from '#warm-pool/model.ts';
 import type { Config } from './config/config.ts';
@@ -178,7 +179,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 function showServing({ peer }: Metrics, pool: Pool): void {
   peer.show({
     underWay: () => pool.ledger.inFlight.values(),
-    blocks: () => [...pool.ledger.interfaces.values()].flatMap(({ use }) => blockUses(use)),
+    blocks: () => [...pool.ledger.interfaces.values()].flatMap((state) => blockUses(useOf(state))),
     isServing: () => true,
   });
   countFindings(pool, peer);

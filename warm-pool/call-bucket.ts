@@ -63,7 +63,8 @@ export function perSecondOf(level: BucketLevel, { rate }: BucketLimits, now: num
 
 /** The level at a time, with what was earned until then: look at it so before anything else is asked of it. */
 export function levelAt(level: BucketLevel, limits: BucketLimits, now: number): BucketLevel {
-  return { ...level, tokens: refilled(level.tokens, currentRate(level, limits, now), now) };
+  const tokens = refilled(level.tokens, currentRate(level, limits, now), now);
+  return tokens === level.tokens ? level : { ...level, tokens };
 }
 
 /** Milliseconds until one may pass; 0 for now, Infinity for not before another one has its answer. */

@@ -24,8 +24,8 @@ export function fullRate(base: number): CallRate {
 export function rateAt(rate: CallRate, base: number, now: number): CallRate {
   if (rate.loweredAt === undefined) return rate;
   const regained = base * ((now - rate.loweredAt - RECOVERY_MS) / RECOVERY_MS);
-  const perSecond = Math.max(rate.perSecond, regained);
-  return perSecond >= base ? fullRate(base) : { ...rate, perSecond };
+  if (regained <= rate.perSecond) return rate;
+  return regained >= base ? fullRate(base) : { ...rate, perSecond: regained };
 }
 
 /** `sentAt`: calls that were under way when the rate was lowered tell nothing about the lower one. */

@@ -186,8 +186,11 @@ describe('network cards', () => {
       fc.property(cardWorlds, targets, ({ world }, target) => {
         const { cards: _, ...config } = world.ledger.config;
         const ledger = { ...world.ledger, config };
-        const first = [...ledger.interfaces].filter(([, state]) => state.networkInterface.networkCardIndex === 0);
-        const alone = { ...ledger, interfaces: new Map(first) };
+        const others = ledger.interfaces.values().filter((state) => state.networkInterface.networkCardIndex !== 0);
+        const alone = {
+          ...ledger,
+          interfaces: others.reduce((rest, state) => rest.without(state.networkInterface.id), ledger.interfaces),
+        };
         const of = { waiting: world.waiting.length, now: world.now, cloudBackOffUntil: 0 };
         expect(planCards(ledger, of, target)).toEqual(plan(snapshot(alone, of), target, world.now));
       }),

@@ -9,6 +9,7 @@ import {
   attachmentKey,
   findBlock,
   findIpv6,
+  isAmong,
   type InterfaceState,
   type Ledger,
   putInterface,
@@ -86,13 +87,11 @@ export function unassign(ledger: Ledger, attachment: Attachment, now: number): U
 /** The ledger with every cool-down over that ends at or before `now`; the same ledger where none does. */
 export function expire(ledger: Ledger, now: number): Ledger {
   if (ledger.coolUntil > now) return ledger;
-  const interfaces = new Map(ledger.interfaces);
+  const interfaces = ledger.interfaces.map((state) =>
+    state.tally.coolUntil > now ? state : expireInterface(state, now),
+  );
   let coolUntil = Infinity;
-  for (const [id, state] of ledger.interfaces) {
-    const rested = state.tally.coolUntil > now ? state : expireInterface(state, now);
-    if (rested !== state) interfaces.set(id, rested);
-    coolUntil = Math.min(coolUntil, rested.tally.coolUntil);
-  }
+  for (const { tally } of interfaces.values()) coolUntil = Math.min(coolUntil, tally.coolUntil);
   if (ledger.strayCoolDowns.size === 0) return { ...ledger, interfaces, coolUntil };
   const strayCoolDowns = new Map([...ledger.strayCoolDowns].filter(([, until]) => until > now));
   for (const until of strayCoolDowns.values()) coolUntil = Math.min(coolUntil, until);
@@ -118,13 +117,13 @@ function expireInterface(state: InterfaceState, now: number): InterfaceState {
   }
   let coolUntil = Infinity;
   for (const until of expired.columns.coolUntil) coolUntil = Math.min(coolUntil, until);
-  for (const use of expired.use.ipv6 ?? []) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
+  for (const { use } of expired.ipv6) coolUntil = Math.min(coolUntil, use.coolUntil ?? Infinity);
   return { ...expired, tally: { ...expired.tally, coolUntil } };
 }
 
 /** The first address goes: back to its block, or from the orphans. */
 function release(ledger: Ledger, assignment: Assignment, coolDown: CoolDown): Ledger {
-  if (ledger.orphans.has(assignment.address)) {
+  if (isAmong(ledger.orphans, assignment.address)) {
     const orphans = new Map(ledger.orphans);
     orphans.delete(assignment.address);
     return restStray({ ...ledger, orphans }, coolDown);
@@ -226,7 +225,7 @@ function fullestBlock(
     if (columns.free[index] === 0) continue;
     const use = blocks[index]?.use;
     if (use === undefined || use.assigned <= most) continue;
-    if (use.block.kind !== kind || leaving.has(use.block.cidr)) continue;
+    if (use.block.kind !== kind || isAmong(leaving, use.block.cidr)) continue;
     // Of single addresses with nobody on them, none is fuller than another.
     if (kind === 'address') return index;
     best = index;

@@ -46,11 +46,16 @@ export function hold(block: Block, position: number): Block {
 
 /** The position given back: resting until `until`, or free where that is `undefined`. */
 export function letGo(block: Block, position: number, until: number | undefined): Block {
-  const cooling = until === undefined ? block.cooling : new Map(block.cooling).set(position, until);
+  const cooling = until === undefined ? block.cooling : withResting(block.cooling, position, until);
   if (block.size === 1) return counted(block, NONE_HELD, cooling);
   const held = new Set(block.held);
   held.delete(position);
   return counted(block, held, cooling);
+}
+
+function withResting(cooling: ReadonlyMap<number, number>, position: number, until: number) {
+  // Nearly always the first: a copy of nothing costs several times as much as nothing.
+  return (cooling.size === 0 ? new Map<number, number>() : new Map(cooling)).set(position, until);
 }
 
 /** The block with every cool-down over that ends at or before `now`; the same block where none does. */

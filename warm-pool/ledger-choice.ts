@@ -2,7 +2,7 @@
 
 import { modeOn } from './cards.ts';
 import { USABLE_POSITIONS } from './ledger-ipv6.ts';
-import type { InterfaceState, Leaving, Ledger } from './ledger-state.ts';
+import { freeIn, isAmong, type InterfaceState, type Leaving, type Ledger } from './ledger-state.ts';
 import type { AllocationMode, Family, Subnet } from './model.ts';
 
 const NONE: readonly AllocationMode[] = [];
@@ -55,13 +55,13 @@ export function usableKinds(ledger: Ledger, state: InterfaceState, now: number):
  */
 export function usableFree(ledger: Ledger, state: InterfaceState, now: number): number {
   const { id, phase, managed, excludedFromPods } = state.networkInterface;
-  if (phase !== 'ready' || !managed || excludedFromPods === true || ledger.leaving.interfaceIds.has(id)) return 0;
+  if (phase !== 'ready' || !managed || excludedFromPods === true || isAmong(ledger.leaving.interfaceIds, id)) return 0;
   const { family = 'ipv4' } = ledger.config;
   if (family === 'ipv6') return freeIpv6(state);
   if (family === 'dual' && state.ipv6.length === 0) return 0;
   const kinds = usableKinds(ledger, state, now);
   let free = 0;
-  for (const kind of kinds) free += state.tally.free[kind];
+  for (const kind of kinds) free += freeIn(state.tally, kind);
   return ledger.leaving.cidrs.size === 0 ? free : free - leavingFree(ledger.leaving, state, kinds);
 }
 
@@ -70,8 +70,8 @@ export function freeIpv6({ ipv6, tally }: InterfaceState): number {
   return ipv6.length * USABLE_POSITIONS - tally.ipv6Assigned - tally.ipv6Cooling;
 }
 
-function leavingFree({ cidrs }: Leaving, { use }: InterfaceState, kinds: readonly AllocationMode[]): number {
-  return use.blocks.reduce((sum, { block, free }) => {
+function leavingFree({ cidrs }: Leaving, { blocks }: InterfaceState, kinds: readonly AllocationMode[]): number {
+  return blocks.reduce((sum, { use: { block, free } }) => {
     return cidrs.has(block.cidr) && kinds.includes(block.kind) ? sum + free : sum;
   }, 0);
 }

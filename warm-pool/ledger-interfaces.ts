@@ -1,12 +1,13 @@
 /** What the cloud has given to the node: interfaces and their blocks come, change and go. */
 
-import { overlaps, parseIpv4 } from './address.ts';
+import { compareBlocks, overlaps, parseIpv4 } from './address.ts';
 import { formatIpv6Prefix, ipv6Prefix } from './ipv6.ts';
 import { addressAt, type Block, hold, letGo, newBlock } from './ledger-block.ts';
 import { setAsideIpv6, withIpv6Prefixes } from './ledger-ipv6-prefixes.ts';
 import {
   attachmentKey,
   findBlock,
+  hasOverlap,
   interfaceState,
   type InterfaceState,
   type Ledger,
@@ -47,9 +48,7 @@ export function withoutInterface(ledger: Ledger, id: string): Ledger {
   const state = ledger.interfaces.get(id);
   if (state === undefined) return ledger;
   const rest = state.ipv6.reduce(setAsideIpv6, state.blocks.reduce(setAside, ledger));
-  const interfaces = new Map(rest.interfaces);
-  interfaces.delete(id);
-  return { ...rest, interfaces };
+  return { ...rest, interfaces: rest.interfaces.without(id) };
 }
 
 /** Moves an interface to another phase; its blocks stay. The same ledger where the interface is not known. */
@@ -82,16 +81,27 @@ export function withExclusions(
  * is gone, change nothing. Throws RangeError where a CIDR is malformed.
  */
 export function withBlocks(ledger: Ledger, id: string, add: readonly AddressBlock[]): Ledger {
-  const known = new Set(ledger.interfaces.get(id)?.blocks.map((block) => block.use.block.cidr));
-  const fresh = [...new Map(add.map((block) => [block.cidr, block])).values()].filter(({ cidr }) => !known.has(cidr));
-  if (!ledger.interfaces.has(id) || fresh.length === 0) return ledger;
-  const blocks = fresh.map(newBlock);
+  const known = ledger.interfaces.get(id);
+  const blocks = known === undefined ? [] : newBlocks(known, add);
+  if (blocks.length === 0) return ledger;
   const cleared = clearOverlaps(ledger, blocks);
   const state = cleared.interfaces.get(id);
   if (state === undefined) return cleared;
   const all = [...state.blocks, ...blocks];
   const placed = putInterface(cleared, interfaceState(state.networkInterface, all, state.ipv6));
   return adoptCoolDowns(adoptOrphans(placed, id), id);
+}
+
+/** Those that the interface does not hold, each once. */
+function newBlocks(state: InterfaceState, add: readonly AddressBlock[]): readonly Block[] {
+  const blocks = add.map(newBlock).sort((a, b) => compareBlocks(a.range, b.range));
+  return blocks.filter(
+    (block, place) => !isSame(block, blocks[place - 1]) && !isSame(block, findBlock(state, block.range.base)?.block),
+  );
+}
+
+function isSame({ range }: Block, other: Block | undefined): boolean {
+  return other !== undefined && compareBlocks(range, other.range) === 0;
 }
 
 /** Takes blocks from an interface; assignments in them become orphans. CIDRs that are not there change nothing. */
@@ -127,9 +137,9 @@ function setAside(ledger: Ledger, block: Block): Ledger {
 }
 
 function clearOverlaps(ledger: Ledger, blocks: readonly Block[]): Ledger {
-  return [...ledger.interfaces.values()].reduce((next, state) => {
+  return ledger.interfaces.values().reduce((next, state) => {
+    if (!blocks.some(({ range }) => hasOverlap(state, range))) return next;
     const stale = state.blocks.filter((old) => blocks.some((block) => overlaps(old.range, block.range)));
-    if (stale.length === 0) return next;
     return withoutBlocks(
       next,
       state.networkInterface.id,

@@ -2,7 +2,7 @@
 
 import { expire } from './ledger-assign.ts';
 import { freeIpv6, usableFree } from './ledger-choice.ts';
-import type { InterfaceState, Ledger } from './ledger-state.ts';
+import { type InterfaceState, type Ledger, useOf } from './ledger-state.ts';
 import type { Assignment, InterfacePhase, InterfaceUse, Snapshot } from './model.ts';
 import { valuesOf } from './sharded-map.ts';
 
@@ -70,7 +70,9 @@ export function snapshot(ledger: Ledger, { waiting, now, cloudBackOffUntil }: Ci
   };
 }
 
-function withOrphans({ use, networkInterface: { id } }: InterfaceState, ledger: Ledger): InterfaceUse {
+function withOrphans(state: InterfaceState, ledger: Ledger): InterfaceUse {
+  const use = useOf(state);
+  const { id } = state.networkInterface;
   const { orphans, ipv6Orphans } = ledger;
   if (orphans.size + ipv6Orphans.size === 0) return use;
   const mine = [...orphans.values(), ...ipv6Orphans.values()].filter(({ interfaceId }) => interfaceId === id);
@@ -111,7 +113,7 @@ function summaryOf(ledger: Ledger, state: InterfaceState, now: number): Interfac
   const ofIpv6 = ledger.config.family === 'ipv6';
   const assigned = tally.assigned + tally.alone;
   const cooling = tally.cooling + (ofIpv6 ? tally.ipv6Cooling : 0);
-  const free = tally.free.address + tally.free.prefix + (ofIpv6 ? freeIpv6(state) : 0);
+  const free = tally.freeSingle + tally.freeInPrefixes + (ofIpv6 ? freeIpv6(state) : 0);
   return {
     id,
     deviceIndex,

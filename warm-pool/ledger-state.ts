@@ -1,6 +1,6 @@
 /** The shape of the ledger and the small steps its transitions are made of. Internal; `ledger.ts` is the public face. */
 
-import { compareBlocks, type Ipv4 } from './address.ts';
+import { blockSize, compareBlocks, type Ipv4, type Ipv4Block, overlaps } from './address.ts';
 import type { Block } from './ledger-block.ts';
 import type { Ipv6Block } from './ledger-ipv6.ts';
 import { parseIpv6 } from './ipv6.ts';
@@ -21,6 +21,7 @@ import type {
 } from './model.ts';
 import type { PlanConstraint } from './plan-constraints.ts';
 import type { ShardedMap } from './sharded-map.ts';
+import { replaced, type SmallMap } from './small-map.ts';
 
 /** What does not change while the daemon runs. */
 export interface LedgerConfig {
@@ -41,7 +42,6 @@ export interface InterfaceState {
   readonly columns: BlockColumns;
   /** Its /80 prefixes, in order of their text. */
   readonly ipv6: readonly Ipv6Block[];
-  readonly use: InterfaceUse;
   readonly tally: Tally;
 }
 
@@ -65,8 +65,9 @@ export interface Tally {
   readonly ipv6Assigned: number;
   readonly ipv6Cooling: number;
   readonly cooling: number;
-  /** Free addresses by the kind of block they lie in. */
-  readonly free: Readonly<Record<AllocationMode, number>>;
+  /** Free addresses that are blocks of their own, and those that lie in prefixes. */
+  readonly freeSingle: number;
+  readonly freeInPrefixes: number;
   /** No cool-down of the interface ends before this time; Infinity where none runs. */
   readonly coolUntil: number;
 }
@@ -83,7 +84,7 @@ export interface Leaving {
  */
 export interface Ledger {
   readonly config: LedgerConfig;
-  readonly interfaces: ReadonlyMap<string, InterfaceState>;
+  readonly interfaces: SmallMap<InterfaceState>;
   /** By `attachmentKey`. */
   readonly attachments: ShardedMap<Assignment>;
   /** Assignments whose address no interface holds any more, by address. They wait for the address or for their DEL. */
@@ -102,6 +103,11 @@ export interface Ledger {
   readonly coolUntil: number;
 }
 
+/** Whether a text is among others. Nearly always there are none, and a text that is not looked at need not be hashed. */
+export function isAmong(others: Pick<ReadonlySet<string>, 'size' | 'has'>, text: string): boolean {
+  return others.size > 0 && others.has(text);
+}
+
 /** A unique text for an attachment. None of its parts can hold the separator, as they are passed in the environment. */
 export function attachmentKey(attachment: Attachment): string {
   return `${attachment.networkName}\u0000${attachment.containerId}\u0000${attachment.ifName}`;
@@ -114,7 +120,7 @@ export function addressesOf({ address, ipv6Address }: Pick<Assignment, 'address'
 
 /** The ledger with one interface's state put in place. */
 export function putInterface(ledger: Ledger, state: InterfaceState): Ledger {
-  const interfaces = new Map(ledger.interfaces).set(state.networkInterface.id, state);
+  const interfaces = ledger.interfaces.with(state.networkInterface.id, state);
   return { ...ledger, interfaces, coolUntil: Math.min(ledger.coolUntil, state.tally.coolUntil) };
 }
 
@@ -135,8 +141,7 @@ export function interfaceState(
       free: blocks.map(({ use }) => use.free),
       coolUntil: blocks.map(({ use }) => use.coolUntil ?? Infinity),
     },
-    ipv6: [],
-    use: { networkInterface: described, blocks: blocks.map((block) => block.use) },
+    ipv6: NO_IPV6,
     tally: tallyOf(blocks),
   };
   return unsortedIpv6.length === 0 ? state : withIpv6Blocks(state, unsortedIpv6);
@@ -145,8 +150,17 @@ export function interfaceState(
 /** The state of the same interface in another phase, or otherwise described; its blocks and /80 prefixes stay. */
 export function redescribed(state: InterfaceState, changed: Partial<NetworkInterface>): InterfaceState {
   const networkInterface = { ...state.networkInterface, ...changed };
-  return { ...state, networkInterface, use: { ...state.use, networkInterface } };
+  return { ...state, networkInterface };
 }
+
+/** The interface as the planner sees it. */
+export function useOf({ networkInterface, blocks, ipv6 }: InterfaceState): InterfaceUse {
+  const uses = blocks.map(({ use }) => use);
+  if (ipv6.length === 0) return { networkInterface, blocks: uses };
+  return { networkInterface, blocks: uses, ipv6: ipv6.map(({ use }) => use) };
+}
+
+const NO_IPV6: readonly Ipv6Block[] = [];
 
 function withoutIpv6Prefixes(networkInterface: NetworkInterface): NetworkInterface {
   if (!('ipv6Prefixes' in networkInterface)) return networkInterface;
@@ -162,9 +176,13 @@ function withIpv6Blocks(state: InterfaceState, unsorted: readonly Ipv6Block[]): 
     blocks: state.blocks,
     columns: state.columns,
     ipv6,
-    use: { networkInterface, blocks: state.use.blocks, ipv6: ipv6.map(({ use }) => use) },
     tally: ipv6.reduce((tally, block) => addIpv6ToTally(tally, block, 1), state.tally),
   };
+}
+
+/** Free addresses by the kind of block they lie in. */
+export function freeIn({ freeSingle, freeInPrefixes }: Tally, kind: AllocationMode): number {
+  return kind === 'prefix' ? freeInPrefixes : freeSingle;
 }
 
 /** The state with the block at `index` replaced by the same block in another use. */
@@ -174,49 +192,57 @@ export function replaceBlock(state: InterfaceState, index: number, block: Block)
 
 /** The state with several blocks replaced, each by the same block in another use. */
 export function replaceBlocks(state: InterfaceState, changes: readonly (readonly [number, Block])[]): InterfaceState {
-  const blocks = [...state.blocks];
-  const uses = [...state.use.blocks];
-  const free = [...state.columns.free];
-  const coolUntil = [...state.columns.coolUntil];
+  const blocks = state.blocks.slice();
+  const free = state.columns.free.slice();
+  const coolUntil = state.columns.coolUntil.slice();
   const sums = new Sums(state.tally);
   for (const [index, block] of changes) {
     const before = blocks[index];
     if (before !== undefined) sums.add(before.use, -1);
     sums.add(block.use, 1);
     blocks[index] = block;
-    uses[index] = block.use;
     free[index] = block.use.free;
     coolUntil[index] = block.use.coolUntil ?? Infinity;
   }
   const columns = { bases: state.columns.bases, free, coolUntil };
-  return { ...state, blocks, columns, use: { ...state.use, blocks: uses }, tally: sums.tally() };
+  return { ...state, blocks, columns, tally: sums.tally() };
 }
 
 /** The state with the /80 at `index` replaced by the same /80 in another use. */
 export function replaceIpv6Block(state: InterfaceState, index: number, block: Ipv6Block): InterfaceState {
   const before = state.ipv6[index];
   const rest = before === undefined ? state.tally : addIpv6ToTally(state.tally, before, -1);
-  const ipv6 = state.ipv6.with(index, block);
   return {
     ...state,
-    ipv6,
-    use: { ...state.use, ipv6: ipv6.map(({ use }) => use) },
+    ipv6: replaced(state.ipv6, index, block),
     tally: addIpv6ToTally(rest, block, 1),
   };
 }
 
 /** Where an address lies in an interface; `undefined` where it lies in none of its blocks. */
 export function findBlock(state: InterfaceState, address: Ipv4): { index: number; block: Block } | undefined {
-  const { bases } = state.columns;
+  const index = lastUpTo(state.columns.bases, address);
+  const block = state.blocks[index];
+  return block !== undefined && address - block.range.base < block.size ? { index, block } : undefined;
+}
+
+/** Whether a block of an interface has an address in common with the range. */
+export function hasOverlap({ columns: { bases }, blocks }: InterfaceState, range: Ipv4Block): boolean {
+  // Of blocks that have no address in common, none but the last to begin before the range ends can.
+  const last = blocks[lastUpTo(bases, range.base + blockSize(range) - 1)];
+  return last !== undefined && overlaps(last.range, range);
+}
+
+/** The place of the last block that does not begin after the address; -1 where all do. */
+function lastUpTo(bases: readonly Ipv4[], address: Ipv4): number {
   let [index, high] = [-1, bases.length - 1];
-  // The last block that does not begin after the address; all up to `index` are such, and none after `high`.
+  // All up to `index` are such, and none after `high`.
   while (index < high) {
     const middle = (index + high + 1) >> 1;
     if ((bases[middle] ?? Infinity) <= address) index = middle;
     else high = middle - 1;
   }
-  const block = state.blocks[index];
-  return block !== undefined && address - block.range.base < block.size ? { index, block } : undefined;
+  return index;
 }
 
 /** Where an address lies on the node. */
@@ -259,7 +285,8 @@ const EMPTY_TALLY: Tally = {
   ipv6Assigned: 0,
   ipv6Cooling: 0,
   cooling: 0,
-  free: { address: 0, prefix: 0 },
+  freeSingle: 0,
+  freeInPrefixes: 0,
   coolUntil: Infinity,
 };
 
@@ -284,24 +311,24 @@ class Sums {
   readonly #start: Tally;
   #assigned: number;
   #cooling: number;
-  #addresses: number;
-  #prefixes: number;
+  #freeSingle: number;
+  #freeInPrefixes: number;
   #coolUntil: number;
 
   constructor(start: Tally) {
     this.#start = start;
     this.#assigned = start.assigned;
     this.#cooling = start.cooling;
-    this.#addresses = start.free.address;
-    this.#prefixes = start.free.prefix;
+    this.#freeSingle = start.freeSingle;
+    this.#freeInPrefixes = start.freeInPrefixes;
     this.#coolUntil = start.coolUntil;
   }
 
   add({ block, assigned, cooling, free, coolUntil }: BlockUse, sign: 1 | -1): void {
     this.#assigned += sign * assigned;
     this.#cooling += sign * cooling;
-    if (block.kind === 'prefix') this.#prefixes += sign * free;
-    else this.#addresses += sign * free;
+    if (block.kind === 'prefix') this.#freeInPrefixes += sign * free;
+    else this.#freeSingle += sign * free;
     // A time that is too early costs one look in vain; a time that is too late would hold an address back.
     if (sign > 0 && coolUntil !== undefined && coolUntil < this.#coolUntil) this.#coolUntil = coolUntil;
   }
@@ -314,7 +341,8 @@ class Sums {
       ipv6Assigned,
       ipv6Cooling,
       cooling: this.#cooling,
-      free: { address: this.#addresses, prefix: this.#prefixes },
+      freeSingle: this.#freeSingle,
+      freeInPrefixes: this.#freeInPrefixes,
       coolUntil: this.#coolUntil,
     };
   }

@@ -9,6 +9,7 @@
 import { leavingBy } from './ledger-cloud.ts';
 import type { Ledger, LedgerConfig } from './ledger-state.ts';
 import { emptyShardedMap } from './sharded-map.ts';
+import { SmallMap } from './small-map.ts';
 
 /** What all ledgers share that have none: who simulates thousands finds them in the cache. */
 const NONE: ReadonlyMap<string, never> = new Map<string, never>();
@@ -17,7 +18,7 @@ const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 export function emptyLedger(config: LedgerConfig): Ledger {
   return {
     config,
-    interfaces: NONE,
+    interfaces: SmallMap.empty,
     attachments: emptyShardedMap(),
     orphans: NONE,
     ipv6Orphans: NONE,
@@ -49,5 +50,5 @@ export { cardsInUse, limitsOn, onCard, targetsOn } from './cards.ts';
 export type { Card } from './cards.ts';
 export { assignments, snapshot, summary } from './ledger-report.ts';
 export type { Circumstances, InterfaceSummary, PoolSummary, PoolTotals } from './ledger-report.ts';
-export { addressesOf, attachmentKey } from './ledger-state.ts';
+export { addressesOf, attachmentKey, useOf } from './ledger-state.ts';
 export type { Ledger, LedgerConfig } from './ledger-state.ts';

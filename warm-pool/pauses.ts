@@ -22,6 +22,20 @@ export function attemptPause(failures: number, firstMs = 200, longestMs = 5000):
   return Math.min(longestMs, firstMs * 2 ** Math.min(20, failures - 1));
 }
 
+/** How much depends on a call: on an `urgent` one a pod that waits, on a `patient` one nothing that anybody waits for. */
+export type Urgency = 'urgent' | 'usual' | 'patient';
+
+/**
+ * The longest pause before a `patient` request that EC2 throttled is sent again. The limit is the account's, for all nodes and
+ * whoever else calls EC2: what only keeps the pool at its targets leaves it to those that need it.
+ */
+export function patientPause(failures: number): number {
+  return attemptPause(failures, 10_000, 30_000);
+}
+
+/** So often a call that pauses looks whether it has become urgent. */
+export const URGENCY_LOOK_MS = 1000;
+
 const FIRST_DETACH_PAUSE_MS = 100;
 const LONGEST_DETACH_PAUSE_MS = 5000;
 

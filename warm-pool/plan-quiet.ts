@@ -6,7 +6,7 @@
  * ends, and takes no interface before its own cool-downs and its youth are over.
  */
 
-import type { InterfaceState, Ledger } from './ledger-state.ts';
+import { freeIn, isAmong, type InterfaceState, type Ledger } from './ledger-state.ts';
 import type { Action, AllocationMode, WarmTargets } from './model.ts';
 import { YOUNG_MS } from './plan-shrink.ts';
 import { type Counts, isShort, maySpare, type Policy, policyOf } from './plan-targets.ts';
@@ -60,7 +60,7 @@ function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean
 }
 
 function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState, { leaving }: Ledger): boolean {
-  return managed && (phase === 'draining' || leaving.interfaceIds.has(id));
+  return managed && (phase === 'draining' || isAmong(leaving.interfaceIds, id));
 }
 
 /** What calls in flight will bring; undefined where one of them is not looked into here. */
@@ -100,14 +100,14 @@ function addUsual(
 ): boolean {
   const { managed, excludedFromPods } = networkInterface;
   if (!managed || excludedFromPods === true) return false;
-  if (ipv6.length > 0 || tally.free[mode === 'address' ? 'prefix' : 'address'] > 0) return false;
-  const free = tally.free[mode];
+  if (ipv6.length > 0 || freeIn(tally, mode === 'address' ? 'prefix' : 'address') > 0) return false;
+  const free = freeIn(tally, mode);
   const total = tally.assigned + tally.cooling + free;
   // Every block is one address exactly where there are as many addresses as blocks: no look at each of them is needed.
   if (mode === 'address' && total !== blocks.length) return false;
   let freePrefixes = 0;
-  let partialNow = tally.free.address;
-  let partialRested = mode === 'address' ? tally.free.address + tally.cooling : 0;
+  let partialNow = tally.freeSingle;
+  let partialRested = mode === 'address' ? tally.freeSingle + tally.cooling : 0;
   for (const { use } of mode === 'prefix' ? blocks : []) {
     if (use.block.kind !== 'prefix') return false;
     if (use.assigned === 0) freePrefixes += 1;

@@ -1,6 +1,7 @@
 /** The snapshot as the planner reads it: what can host pods, what is on its way, what is already as good as gone. */
 
 import { hostingKindsOf } from './ledger-choice.ts';
+import { isAmong } from './ledger-state.ts';
 import type {
   Action,
   AllocationMode,
@@ -278,7 +279,7 @@ function sorted(blocks: readonly BlockUse[], kinds: readonly AllocationMode[], g
   let cooling = 0;
   for (const use of blocks) {
     cooling += use.cooling;
-    if (going.has(use.block.cidr)) continue;
+    if (isAmong(going, use.block.cidr)) continue;
     (kinds.includes(use.block.kind) ? usable : foreign).push(use);
   }
   return { staying: usable.length + foreign.length, usable, foreign, cooling, counts: countsOfAll(usable) };

@@ -3,16 +3,16 @@
  * whole map. A node holds up to some 750 attachments and sees one change a pod event.
  */
 
-const SHARDS = 32;
+import { replaced, SmallMap } from './small-map.ts';
+
+const SHARDS = 16;
 
 export interface ShardedMap<V> {
   readonly size: number;
-  readonly shards: readonly ReadonlyMap<string, V>[];
+  readonly shards: readonly SmallMap<V>[];
 }
 
-/** What all shards without an entry share: most nodes have fewer pods than shards. */
-const NO_ENTRY: ReadonlyMap<string, never> = new Map<string, never>();
-const NO_SHARDS: readonly ReadonlyMap<string, never>[] = Array.from({ length: SHARDS }, () => NO_ENTRY);
+const NO_SHARDS: readonly SmallMap<never>[] = Array.from({ length: SHARDS }, () => SmallMap.empty);
 
 /** A map with no entry. */
 export function emptyShardedMap<V>(): ShardedMap<V> {
@@ -27,20 +27,18 @@ export function valueOf<V>(map: ShardedMap<V>, key: string): V | undefined {
 /** The map with a key set. */
 export function withEntry<V>(map: ShardedMap<V>, key: string, value: V): ShardedMap<V> {
   const index = shardOf(key);
-  const before = map.shards[index];
-  const shard = new Map(before).set(key, value);
-  return { size: map.size - (before?.size ?? 0) + shard.size, shards: map.shards.with(index, shard) };
+  const before = map.shards[index] ?? SmallMap.empty;
+  const shard = before.with(key, value);
+  return { size: map.size - before.size + shard.size, shards: replaced(map.shards, index, shard) };
 }
 
 /** The map with a key removed; the same map where it was not there. */
 export function withoutEntry<V>(map: ShardedMap<V>, key: string): ShardedMap<V> {
   const index = shardOf(key);
   const before = map.shards[index];
-  if (before === undefined || !before.has(key)) return map;
-  if (before.size === 1) return { size: map.size - 1, shards: map.shards.with(index, NO_ENTRY) };
-  const shard = new Map(before);
-  shard.delete(key);
-  return { size: map.size - 1, shards: map.shards.with(index, shard) };
+  const shard = before?.without(key);
+  if (shard === undefined || shard === before) return map;
+  return { size: map.size - 1, shards: replaced(map.shards, index, shard) };
 }
 
 /** Every value, in no promised order. */

@@ -16,6 +16,7 @@ export interface Tokens {
 const ENOUGH = 1 - 1e-9;
 
 export function refilled(tokens: Tokens, { burst, perSecond }: Rate, now: number): Tokens {
+  if (now <= tokens.at && tokens.count <= burst) return tokens;
   const earned = (Math.max(0, now - tokens.at) / 1000) * perSecond;
   return { count: Math.min(burst, tokens.count + earned), at: Math.max(now, tokens.at) };
 }

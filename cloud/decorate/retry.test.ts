@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import type { CloudErrorCode } from '../errors.ts';
 import { systemClock } from './clock.ts';
-import type { Operation } from './decorate.ts';
+import { URGENCY_LOOK_MS, type Urgency } from '#warm-pool/pauses.ts';
+import { decorate, type Operation } from './decorate.ts';
 import { mayRetry, withRetry } from './retry.ts';
 import { CloudError } from '../errors.ts';
 import { ManualClock } from './testing/manual-clock.ts';
@@ -139,5 +140,45 @@ describe('withRetry', () => {
     );
     queueMicrotask(() => caller.abort());
     expect(await call).toEqual({ addresses: ['10.0.0.6'], prefixes: [] });
+  });
+
+  it('a throttled call that nobody waits for leaves the limit to others, until a pod waits for it', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 0, max: 120_000 }),
+        async (jitter, throttled, waitsFrom) => {
+          const clock = new ManualClock();
+          const urgencyOf = (): Urgency => (clock.now() >= waitsFrom ? 'urgent' : 'patient');
+          const sentAt: number[] = [];
+          const inner = failingProvider(Array.from({ length: throttled }, () => 'throttled' as const));
+          const noted = decorate(
+            inner.provider,
+            ({ options }, proceed) => (sentAt.push(clock.now()), proceed(options)),
+          );
+          const provider = withRetry(noted, { clock, random: () => jitter, throttledAttempts: Infinity, urgencyOf });
+          await clock.run(provider.createTags({ resourceIds: [], tags: {} }, { cause: 'below-warm-ip-target' }));
+          const part = 0.5 + jitter / 2;
+          for (const [index, at] of sentAt.slice(1).entries()) {
+            const before = sentAt[index] ?? 0;
+            const usualAt = before + part * Math.min(5000, 200 * 2 ** index);
+            const patientAt = before + part * Math.min(30_000, 10_000 * 2 ** index);
+            const latest = Math.min(patientAt, Math.max(usualAt, waitsFrom + URGENCY_LOOK_MS));
+            expect(at).toBeGreaterThan(Math.min(patientAt, Math.max(usualAt, waitsFrom)) - 1);
+            expect(at).toBeLessThan(latest + 1);
+          }
+          expect(sentAt).toHaveLength(throttled + 1);
+        },
+      ),
+    );
+  });
+
+  it('a patient call without an answer pauses no longer than others', async () => {
+    const clock = new ManualClock();
+    const inner = failingProvider(['unavailable']);
+    const provider = withRetry(inner.provider, { clock, random: () => 0, urgencyOf: () => 'patient' });
+    await clock.run(callEach(provider).describeSubnets());
+    expect(clock.now()).toBe(100);
   });
 });

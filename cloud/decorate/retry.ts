@@ -1,7 +1,7 @@
 import pRetry from 'p-retry';
-import { attemptPause } from '#warm-pool/pauses.ts';
+import { attemptPause, patientPause, type Urgency, URGENCY_LOOK_MS } from '#warm-pool/pauses.ts';
 import { CloudError } from '../errors.ts';
-import type { CloudProvider } from '../provider.ts';
+import type { CallOptions, CloudProvider } from '../provider.ts';
 import type { Clock } from './clock.ts';
 import { decorate } from './decorate.ts';
 import type { Operation } from './decorate.ts';
@@ -18,6 +18,8 @@ export interface RetryOptions {
   readonly firstPauseMs?: number;
   /** Default 5000. */
   readonly maxPauseMs?: number;
+  /** A throttled call that is `patient` pauses longer, for as long as it is. Default: `usual`. */
+  readonly urgencyOf?: (options: CallOptions) => Urgency;
 }
 
 /**
@@ -54,7 +56,7 @@ export function mayRetry(operation: Operation, error: unknown): boolean {
  * up, or the signal fires (then `aborted`, with the last failure as its cause). The last failure is passed on as it is.
  */
 export function withRetry(provider: CloudProvider, options: RetryOptions): CloudProvider {
-  const { clock, random, attempts = 4, firstPauseMs = 200, maxPauseMs = 5000 } = options;
+  const { attempts = 4, firstPauseMs = 200, maxPauseMs = 5000 } = options;
   const { throttledAttempts = attempts } = options;
   return decorate(provider, ({ operation, options: { signal }, options: call }, proceed) => {
     const failures = { throttled: 0, other: 0 };
@@ -69,12 +71,33 @@ export function withRetry(provider: CloudProvider, options: RetryOptions): Cloud
         const isLast =
           failures.other >= attempts || failures.throttled + failures.other >= Math.max(attempts, throttledAttempts);
         if (isLast) return false;
-        const longest = attemptPause(failures.throttled + failures.other, firstPauseMs, maxPauseMs);
-        await clock.sleep(longest * (0.5 + random() / 2), signal);
+        const count = failures.throttled + failures.other;
+        const usualMs = attemptPause(count, firstPauseMs, maxPauseMs);
+        await pause(options, { usualMs, patientMs: kind === 'throttled' ? patientPause(count) : usualMs }, call);
         if (signal?.aborted)
           throw new CloudError('aborted', operation, `given up before a retry of: ${error.message}`, { cause: error });
         return true;
       },
     });
   });
+}
+
+/** Less is rounding of times. */
+const LEAST_PAUSE_MS = 0.001;
+
+/** At least half as long as is said. A call that is patient no more goes on when a call that never was would have. */
+async function pause(
+  { clock, random, urgencyOf = () => 'usual' }: RetryOptions,
+  { usualMs, patientMs }: { readonly usualMs: number; readonly patientMs: number },
+  call: CallOptions,
+): Promise<void> {
+  const part = 0.5 + random() / 2;
+  const since = clock.now();
+  while (call.signal?.aborted !== true) {
+    const isPatient = urgencyOf(call) === 'patient';
+    const leftMs = since + part * (isPatient ? patientMs : usualMs) - clock.now();
+    if (leftMs < LEAST_PAUSE_MS) return;
+    await clock.sleep(isPatient ? Math.min(leftMs, URGENCY_LOOK_MS) : leftMs, call.signal);
+    if (!isPatient) return;
+  }
 }

@@ -1,4 +1,5 @@
-import type { CloudProvider } from '../provider.ts';
+import type { Urgency } from '#warm-pool/pauses.ts';
+import type { CallOptions, CloudProvider } from '../provider.ts';
 import { withCallBudget } from './call-budget.ts';
 import type { BudgetState, CallBudgetOptions } from './call-budget.ts';
 import { withCallLedger } from './call-ledger.ts';
@@ -15,7 +16,8 @@ export interface StackOptions {
   /** The whole of one request: retries, pauses and waiting for the budget. Default 60 s. */
   readonly deadlineMs?: number;
   readonly rates?: CallBudgetOptions['rates'];
-  readonly isUrgent?: CallBudgetOptions['isUrgent'];
+  /** Asked as long as a call waits or pauses. Default: `usual`. */
+  readonly urgencyOf?: (options: CallOptions) => Urgency;
   readonly clock?: Clock;
   readonly random?: () => number;
   readonly wallClock?: () => number;
@@ -31,7 +33,7 @@ export function decorateForDaemon(
     observer,
     deadlineMs = 60_000,
     rates,
-    isUrgent,
+    urgencyOf = () => 'usual',
     clock = systemClock,
     random = Math.random,
     wallClock = Date.now,
@@ -46,9 +48,9 @@ export function decorateForDaemon(
     clock,
     random,
     ...(rates && { rates }),
-    ...(isUrgent && { isUrgent }),
+    isUrgent: (options) => urgencyOf(options) === 'urgent',
   });
   // Throttled calls are repeated until the deadline: the budget sees to it that they are few.
-  const retried = withRetry(paced.provider, { clock, random, throttledAttempts: Number.POSITIVE_INFINITY });
+  const retried = withRetry(paced.provider, { clock, random, urgencyOf, throttledAttempts: Number.POSITIVE_INFINITY });
   return { provider: withDeadline(retried, { clock, deadlineMs }), ledger: recorded.ledger, budget: paced.state };
 }

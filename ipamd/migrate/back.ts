@@ -1,6 +1,7 @@
 /** Hands a node back to amazon-vpc-cni-k8s. Works without a daemon, on the journal and the kernel, and refuses beside one. */
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { SmallMap } from '#warm-pool/small-map.ts';
 import type { Config } from '../config/config.ts';
 import { createKernelDatapath } from '../datapath/kernel-datapath.ts';
 import { asDatapathError, openKernel, readLinks } from '../datapath/kernel.ts';
@@ -102,7 +103,7 @@ async function apply(
   using kernel = await openKernel({ hostNetns });
   try {
     returnToPeer(kernel, completeMarks({ connmark, eniMarkMask }), {
-      config: hostConfigOf(config, state.identity, { interfaces: new Map() }),
+      config: hostConfigOf(config, state.identity, { interfaces: SmallMap.empty }),
       vethPrefix,
       interfaces: plan.interfaces,
       pods: plan.pods,

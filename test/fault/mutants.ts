@@ -110,10 +110,11 @@ function withPlanner(ports: CorePorts, lie: (...input: PlannerInput) => PlannerI
 }
 
 function withUses(ledger: Ledger, change: (block: BlockUse) => BlockUse): Ledger {
-  const interfaces = [...ledger.interfaces].map(
-    ([id, state]) => [id, { ...state, use: { ...state.use, blocks: state.use.blocks.map(change) } }] as const,
-  );
-  return { ...ledger, interfaces: new Map(interfaces) };
+  const interfaces = ledger.interfaces.map((state) => {
+    const blocks = state.blocks.map((block) => ({ ...block, use: change(block.use) }));
+    return { ...state, blocks };
+  });
+  return { ...ledger, interfaces };
 }
 
 /** Records of a kind become blank lines on their way to the disk. */

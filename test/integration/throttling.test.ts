@@ -5,6 +5,7 @@ import { createEc2Provider } from '#cloud/aws/ec2-provider.ts';
 import { decorateForDaemon } from '#cloud/decorate/stack.ts';
 import { type Cloud, startCloud } from '#cloud/emulator/cloud.ts';
 import { until } from '#test/support/until.ts';
+import type { Urgency } from '#warm-pool/pauses.ts';
 
 const KEYS = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'secret' } as const;
 const before = Object.keys(KEYS).map((key) => [key, process.env[key]] as const);
@@ -38,10 +39,10 @@ beforeEach(() => {
     cloud.region.execute('CreateNetworkInterface', { SubnetId: subnetId }).NetworkInterface?.NetworkInterfaceId ?? '';
 });
 
-const stackOf = (isUrgent: (cause: string) => boolean = () => false) =>
+const stackOf = (urgencyOf: (cause: string) => Urgency = () => 'usual') =>
   decorateForDaemon(createEc2Provider(send), {
     observer: { observe: () => undefined },
-    isUrgent: ({ cause }) => isUrgent(cause),
+    urgencyOf: ({ cause }) => urgencyOf(cause),
   });
 const tagWith = (n: number) => ({ resourceIds: [eni], tags: { [`n${n}`]: 'x' } });
 
@@ -72,7 +73,7 @@ describe('under a tight account limit', () => {
   });
 
   it('the call that a pod waits for overtakes those that nobody waits for', async () => {
-    const stack = stackOf((cause) => cause === 'pods-waiting');
+    const stack = stackOf((cause) => (cause === 'pods-waiting' ? 'urgent' : 'usual'));
     cloud.setThrottling(TIGHT);
     const background = Promise.all(
       Array.from({ length: 24 }, (_, n) => stack.provider.createTags(tagWith(n), { cause: 'leaked-interfaces' })),

@@ -4,7 +4,7 @@ import { createEc2Provider } from '#cloud/aws/ec2-provider.ts';
 import type { Ec2CallName, Ec2Input, Ec2Output } from '#cloud/aws/ec2-send.ts';
 import { decorateForDaemon } from '#cloud/decorate/stack.ts';
 import { resolve } from '#ipamd/ctl/simulate/resolve.ts';
-import { isUrgent } from '#ipamd/call-urgency.ts';
+import { urgencyOf } from '#ipamd/call-urgency.ts';
 import type { CorePorts } from '#ipamd/core.ts';
 import { inOrder } from '#warm-pool/simulator/workload.ts';
 import { Simulation } from '#warm-pool/simulator/simulation.ts';
@@ -105,7 +105,7 @@ function burstInSimulator() {
       sent.push({ at: timeline.now - BURST_AT_MS, call });
       called(call, now);
     };
-    return wellspring(isUrgent)(node, site, name);
+    return wellspring(urgencyOf)(node, site, name);
   };
   const simulation = new Simulation({ cluster, pods, policy: watched, seed: 1 });
   while (!simulation.advance(100));

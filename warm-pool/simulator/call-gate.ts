@@ -17,7 +17,7 @@ import {
   withTaken,
   withThrottled,
 } from '../call-bucket.ts';
-import { attemptPause } from '../pauses.ts';
+import { attemptPause, patientPause, type Urgency, URGENCY_LOOK_MS } from '../pauses.ts';
 import type { Account, Outcome } from './account.ts';
 import type { CloudCall } from './cluster.ts';
 import type { Timeline } from './timeline.ts';
@@ -33,6 +33,15 @@ interface Waiter {
   readonly go: () => void;
 }
 
+/** A throttled call that nobody waits for. */
+interface Rest {
+  readonly cause: string;
+  readonly since: number;
+  /** When it would go on if it were not patient. */
+  readonly usualAt: number;
+  readonly go: () => void;
+}
+
 interface Lane {
   readonly limits: BucketLimits;
   readonly waiters: Waiter[];
@@ -43,16 +52,17 @@ interface Lane {
 export class CallGate {
   readonly #account: Account;
   readonly #timeline: Timeline;
-  readonly #isUrgent: (cause: string) => boolean;
+  readonly #urgencyOf: (cause: string) => Urgency;
   readonly #lanes: Partial<Record<'read' | 'change', Lane>> = {};
+  readonly #resting = new Set<Rest>();
   /** When a call was throttled last. */
   throttledAt = -Infinity;
   isClosed = false;
 
-  constructor(account: Account, timeline: Timeline, isUrgent: (cause: string) => boolean) {
+  constructor(account: Account, timeline: Timeline, urgencyOf: (cause: string) => Urgency) {
     this.#account = account;
     this.#timeline = timeline;
-    this.#isUrgent = isUrgent;
+    this.#urgencyOf = urgencyOf;
   }
 
   /** Sends a request; `effect` is what the cloud does when it takes it. Nothing is answered once the gate is closed. */
@@ -83,10 +93,7 @@ export class CallGate {
             done(outcome);
             return;
           }
-          const pause = attemptPause(failures + 1) * (0.5 + this.#account.chance() / 2);
-          const next = Math.min(this.#timeline.now + pause, deadlineAt);
-          this.#timeline.at(next, () => {
-            if (this.isClosed) return;
+          this.#pause(cause, failures + 1, deadlineAt, () => {
             if (this.#timeline.now >= deadlineAt) done({ kind: 'refused', code: 'aborted' });
             else this.#attempt(call, cause, effect, done, { deadlineAt, failures: failures + 1 });
           });
@@ -103,6 +110,40 @@ export class CallGate {
       lane.waiters.splice(lane.waiters.indexOf(waiter), 1);
       done({ kind: 'refused', code: 'aborted' });
     });
+  }
+
+  /** A throttled call pauses; a patient one for longer, until it is so no more. */
+  #pause(cause: string, failures: number, deadlineAt: number, next: () => void): void {
+    const { now } = this.#timeline;
+    const part = 0.5 + this.#account.chance() / 2;
+    const usualAt = Math.min(now + part * attemptPause(failures), deadlineAt);
+    let isOver = false;
+    const go = (): void => {
+      if (isOver || this.isClosed) return;
+      isOver = true;
+      next();
+    };
+    if (this.#urgencyOf(cause) !== 'patient') {
+      this.#timeline.at(usualAt, go);
+      return;
+    }
+    const rest: Rest = { cause, since: now, usualAt, go };
+    this.#resting.add(rest);
+    this.#timeline.at(Math.min(now + part * patientPause(failures), deadlineAt), () => {
+      this.#resting.delete(rest);
+      go();
+    });
+  }
+
+  /** Pods begin to wait: calls that pause and were patient look again, when they do so. */
+  hurry(): void {
+    const { now } = this.#timeline;
+    for (const rest of this.#resting) {
+      if (this.#urgencyOf(rest.cause) === 'patient') continue;
+      this.#resting.delete(rest);
+      const looks = Math.ceil((now - rest.since) / URGENCY_LOOK_MS);
+      this.#timeline.at(Math.max(rest.usualAt, rest.since + looks * URGENCY_LOOK_MS), rest.go);
+    }
   }
 
   #answered(name: 'read' | 'change', outcome: Outcome<unknown>, sentAt: number): void {
@@ -130,7 +171,7 @@ export class CallGate {
         lane.level,
         lane.limits,
         now,
-        lane.waiters.findIndex(({ cause }) => this.#isUrgent(cause)),
+        lane.waiters.findIndex(({ cause }) => this.#urgencyOf(cause) === 'urgent'),
       );
       lane.level = level;
       lane.waiters.splice(index, 1)[0]?.go();

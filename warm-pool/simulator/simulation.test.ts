@@ -8,12 +8,15 @@ import { randomOf } from './random.ts';
 import { Simulation } from './simulation.ts';
 import { SubnetSpace } from './subnet-space.ts';
 import { readTrace } from './trace.ts';
-import { wellspring } from './wellspring-node.ts';
+import { type UrgencyOf, wellspring } from './wellspring-node.ts';
 import { type Generator, inOrder, scheduleOf } from './workload.ts';
 
-const urgent = (cause: string): boolean => cause === 'pods-waiting';
+const urgencyOf: UrgencyOf = (cause, waiting) => {
+  if (cause === 'pods-waiting' || waiting > 0) return 'urgent';
+  return /^(above|below)-/.test(cause) ? 'patient' : 'usual';
+};
 const POLICIES: readonly (readonly [string, Policy])[] = [
-  ['wellspring', wellspring(urgent)],
+  ['wellspring', wellspring(urgencyOf)],
   ['peer', peer],
 ];
 
@@ -102,8 +105,8 @@ describe('a simulation', () => {
   it('comes to the same where plans known to be in vain are made all the same', () => {
     fc.assert(
       fc.property(clusters, fc.nat(1000), (cluster, seed) => {
-        const skipping = run(cluster, wellspring(urgent), seed);
-        expect(run(cluster, wellspring(urgent, true), seed)).toEqual(skipping);
+        const skipping = run(cluster, wellspring(urgencyOf), seed);
+        expect(run(cluster, wellspring(urgencyOf, true), seed)).toEqual(skipping);
       }),
       { numRuns: 4 },
     );

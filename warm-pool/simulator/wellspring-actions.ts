@@ -241,16 +241,19 @@ export function networkInterfaceOf(
   },
   mode: AllocationMode,
 ): NetworkInterface {
-  const { id, primary, blocks, ...rest } = granted;
+  const { id, subnetId, deviceIndex, isPrimary, since, primary, blocks } = granted;
   return {
-    ...rest,
     id,
+    subnetId,
     mac: '02:00:00:00:00:01',
     primaryAddress: formatIpv4(primary),
+    isPrimary,
+    deviceIndex,
     networkCardIndex: 0,
     attachmentId: id,
     phase: 'attaching',
     managed: true,
+    since,
     blocks: blocksOf(blocks, mode),
   };
 }

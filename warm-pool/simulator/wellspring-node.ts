@@ -12,6 +12,7 @@ import {
   withSubnets,
 } from '../ledger.ts';
 import type { Attachment, PodReference, Refusal } from '../model.ts';
+import type { Urgency } from '../pauses.ts';
 import { planCards } from '../plan-cards.ts';
 import { quietUntil } from '../plan-quiet.ts';
 import { ok } from './account.ts';
@@ -22,12 +23,12 @@ import { Holdings } from './holdings.ts';
 import { SubnetLooks } from './subnet-looks.ts';
 import { ActionRunner, networkInterfaceOf } from './wellspring-actions.ts';
 
-/** Whether a call that has this cause goes before others, while so many ADDs wait (ipamd/call-urgency.ts). */
-export type Urgency = (cause: string, waiting: number) => boolean;
+/** What depends on a call that has this cause, while so many ADDs wait (ipamd/call-urgency.ts). */
+export type UrgencyOf = (cause: string, waiting: number) => Urgency;
 
 /** Wellspring as a policy. `isPlanningAll` plans also where a plan is known to be in vain: for the test that says so. */
-export function wellspring(isUrgent: Urgency, isPlanningAll = false): Policy {
-  return (node, site, name) => new WellspringNode(node, site, name, isUrgent, isPlanningAll);
+export function wellspring(urgencyOf: UrgencyOf, isPlanningAll = false): Policy {
+  return (node, site, name) => new WellspringNode(node, site, name, urgencyOf, isPlanningAll);
 }
 
 const POD: PodReference = { namespace: '', name: '', uid: '' };
@@ -48,13 +49,12 @@ class WellspringNode implements NodeAgent {
   #wakeAt: number | undefined;
   isReady = false;
 
-  constructor(node: SimulatedNode, site: Site, name: string, isUrgent: Urgency, isPlanningAll: boolean) {
+  constructor(node: SimulatedNode, site: Site, name: string, urgencyOf: UrgencyOf, isPlanningAll: boolean) {
     this.#node = node;
     this.#site = site;
     this.#isPlanningAll = isPlanningAll;
-    const { mode, limits, coolDownMs } = node.kind;
-    this.#ledger = emptyLedger({ mode, limits, coolDownMs });
-    this.#gate = new CallGate(site.account, site.timeline, (cause) => isUrgent(cause, this.#queue.length));
+    this.#ledger = emptyLedger(node.kind);
+    this.#gate = new CallGate(site.account, site.timeline, (cause) => urgencyOf(cause, this.#queue.length));
     this.#holdings = new Holdings(name, site);
     const subnets = node.subnets.flatMap((index) => site.account.subnets[index] ?? []);
     const update = (transition: (ledger: Ledger) => Ledger): void => this.#update(transition);
@@ -197,6 +197,7 @@ class WellspringNode implements NodeAgent {
   #wait(pod: number): void {
     const { timeline, measures, kubelet } = this.#site;
     this.#queue.push(pod);
+    if (this.#queue.length === 1) this.#gate.hurry();
     measures.waiting += 1;
     const since = timeline.now;
     this.#since.set(pod, since);

@@ -2,8 +2,8 @@
 import type { Policy } from '#warm-pool/simulator/agent.ts';
 import { peer } from '#warm-pool/simulator/peer-node.ts';
 import { wellspring } from '#warm-pool/simulator/wellspring-node.ts';
-import { isUrgent } from '../../call-urgency.ts';
+import { urgencyOf } from '../../call-urgency.ts';
 
 export type PolicyName = 'wellspring' | 'peer';
 
-export const POLICIES: Readonly<Record<PolicyName, Policy>> = { wellspring: wellspring(isUrgent), peer };
+export const POLICIES: Readonly<Record<PolicyName, Policy>> = { wellspring: wellspring(urgencyOf), peer };
