@@ -152,9 +152,9 @@ describe('addressState', () => {
           unknown: 0,
         };
         for (const { blocks } of world.ledger.interfaces.values()) {
-          for (const { range, size } of blocks) {
+          for (const { base, size } of blocks) {
             for (let position = 0; position < size; position += 1) {
-              const value = range.base + position;
+              const value = base + position;
               const text = [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
               counts[addressState(world.ledger, text, time).kind] += 1;
             }

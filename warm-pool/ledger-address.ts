@@ -42,7 +42,7 @@ export function addressState(ledger: Ledger, text: string, now: number): Address
     return until === undefined ? { kind: 'unknown' } : { kind: 'cooling-elsewhere', until };
   }
   const place = { networkInterface: found.state.networkInterface, block: found.block.use.block };
-  const until = found.block.cooling.get(value - found.block.range.base);
+  const until = found.block.cooling.get(value - found.block.base);
   if (until !== undefined) return { kind: 'cooling', until, ...place };
   const assignment = [...valuesOf(rested.attachments)].find((one) => one.address === address);
   return assignment === undefined ? { kind: 'free', ...place } : { kind: 'assigned', assignment, ...place };

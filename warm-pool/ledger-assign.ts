@@ -134,10 +134,7 @@ function release(ledger: Ledger, assignment: Assignment, coolDown: CoolDown): Le
   const place = state === undefined ? undefined : findBlock(state, value);
   if (state === undefined || place === undefined) return restStray(ledger, coolDown);
   const until = ledger.config.coolDownMs > 0 ? coolDown.until : undefined;
-  return putInterface(
-    ledger,
-    replaceBlock(state, place.index, letGo(place.block, value - place.block.range.base, until)),
-  );
+  return putInterface(ledger, replaceBlock(state, place.index, letGo(place.block, value - place.block.base, until)));
 }
 
 /** The second address goes: back to its /80, wherever that is now, or from the orphans. */

@@ -3,8 +3,8 @@
 import { blockSize, cidr, formatIpv4, type Ipv4Block, nthAddress } from './address.ts';
 import type { AddressBlock, BlockUse } from './model.ts';
 
-export interface Block {
-  readonly range: Ipv4Block;
+/** Many of them are gone through at once, so that there is little to each. */
+export interface Block extends Ipv4Block {
   readonly size: number;
   /** Positions in the hands of an attachment. */
   readonly held: ReadonlySet<number>;
@@ -22,7 +22,7 @@ const FIRST_HELD: ReadonlySet<number> = new Set([0]);
 /** A block nobody uses yet. Throws RangeError where `cidr` is not a well-formed block. */
 export function newBlock(block: AddressBlock): Block {
   const range = cidr(block.cidr);
-  return counted({ range, size: blockSize(range), use: { block } }, NONE_HELD, NONE_COOLING);
+  return counted({ ...range, size: blockSize(range), use: { block } }, NONE_HELD, NONE_COOLING);
 }
 
 /** The lowest position that is neither held nor cooling; `undefined` in a full block. */
@@ -35,7 +35,7 @@ export function lowestFree(block: Block): number | undefined {
 
 /** The text form of the address at a position. */
 export function addressAt(block: Block, position: number): string {
-  return formatIpv4(nthAddress(block.range, position));
+  return formatIpv4(nthAddress(block, position));
 }
 
 /** The position in the hands of an attachment; a cool-down on it ends. */
@@ -66,16 +66,19 @@ export function expireBlock(block: Block, now: number): Block {
   return counted(block, block.held, cooling);
 }
 
+/** A block without what changes. */
+type Bare = Pick<Block, 'base' | 'prefixLength' | 'size'> & { readonly use: Pick<BlockUse, 'block'> };
+
 function counted(
-  { range, size, use: { block } }: Pick<Block, 'range' | 'size'> & { readonly use: { readonly block: AddressBlock } },
+  { base, prefixLength, size, use: { block } }: Bare,
   held: ReadonlySet<number>,
   cooling: ReadonlyMap<number, number>,
 ): Block {
   const [assigned, resting] = [held.size, cooling.size];
   const free = size - assigned - resting;
-  if (resting === 0) return { range, size, held, cooling, use: { block, assigned, cooling: 0, free } };
+  if (resting === 0) return { base, prefixLength, size, held, cooling, use: { block, assigned, cooling: 0, free } };
   const use = { block, assigned, cooling: resting, free, coolUntil: soonest(cooling) };
-  return { range, size, held, cooling, use };
+  return { base, prefixLength, size, held, cooling, use };
 }
 
 function soonest(cooling: ReadonlyMap<number, number>): number {

@@ -94,14 +94,14 @@ export function withBlocks(ledger: Ledger, id: string, add: readonly AddressBloc
 
 /** Those that the interface does not hold, each once. */
 function newBlocks(state: InterfaceState, add: readonly AddressBlock[]): readonly Block[] {
-  const blocks = add.map(newBlock).sort((a, b) => compareBlocks(a.range, b.range));
+  const blocks = add.map(newBlock).sort(compareBlocks);
   return blocks.filter(
-    (block, place) => !isSame(block, blocks[place - 1]) && !isSame(block, findBlock(state, block.range.base)?.block),
+    (block, place) => !isSame(block, blocks[place - 1]) && !isSame(block, findBlock(state, block.base)?.block),
   );
 }
 
-function isSame({ range }: Block, other: Block | undefined): boolean {
-  return other !== undefined && compareBlocks(range, other.range) === 0;
+function isSame(block: Block, other: Block | undefined): boolean {
+  return other !== undefined && compareBlocks(block, other) === 0;
 }
 
 /** Takes blocks from an interface; assignments in them become orphans. CIDRs that are not there change nothing. */
@@ -138,8 +138,8 @@ function setAside(ledger: Ledger, block: Block): Ledger {
 
 function clearOverlaps(ledger: Ledger, blocks: readonly Block[]): Ledger {
   return ledger.interfaces.values().reduce((next, state) => {
-    if (!blocks.some(({ range }) => hasOverlap(state, range))) return next;
-    const stale = state.blocks.filter((old) => blocks.some((block) => overlaps(old.range, block.range)));
+    if (!blocks.some((block) => hasOverlap(state, block))) return next;
+    const stale = state.blocks.filter((old) => blocks.some((block) => overlaps(old, block)));
     return withoutBlocks(
       next,
       state.networkInterface.id,
@@ -185,5 +185,5 @@ function locate(ledger: Ledger, id: string, address: string) {
     const blocks = state.blocks.with(found.index, block);
     return putInterface(next, interfaceState(state.networkInterface, blocks, state.ipv6));
   };
-  return { block: found.block, position: value - found.block.range.base, put };
+  return { block: found.block, position: value - found.block.base, put };
 }

@@ -75,7 +75,7 @@ export function withCoolDown(ledger: Ledger, coolDown: CoolDown): Ledger {
   const value = ipv4(coolDown.address);
   const place = findAddress(ledger, value);
   if (place === undefined) return restStray(ledger, coolDown);
-  const position = value - place.block.range.base;
+  const position = value - place.block.base;
   if (place.block.held.has(position)) return ledger;
   const until = Math.max(coolDown.until, place.block.cooling.get(position) ?? coolDown.until);
   return putInterface(ledger, replaceBlock(place.state, place.index, letGo(place.block, position, until)));
@@ -102,7 +102,7 @@ function placeOfIpv4(ledger: Ledger, address: string): RestoredPlace | undefined
   const value = parseIpv4(address);
   const place = value === undefined ? undefined : findAddress(ledger, value);
   if (value === undefined || place === undefined) return undefined;
-  const position = value - place.block.range.base;
+  const position = value - place.block.base;
   return {
     taken: place.block.held.has(position),
     cidr: place.block.use.block.cidr,

@@ -130,14 +130,14 @@ export function interfaceState(
   unsorted: readonly Block[],
   unsortedIpv6: readonly Ipv6Block[],
 ): InterfaceState {
-  const blocks = unsorted.toSorted((a, b) => compareBlocks(a.range, b.range));
+  const blocks = unsorted.toSorted(compareBlocks);
   const named = blocks.map((block): AddressBlock => block.use.block);
   const described = { ...withoutIpv6Prefixes(networkInterface), blocks: named };
   const state: InterfaceState = {
     networkInterface: described,
     blocks,
     columns: {
-      bases: blocks.map(({ range }) => range.base),
+      bases: blocks.map(({ base }) => base),
       free: blocks.map(({ use }) => use.free),
       coolUntil: blocks.map(({ use }) => use.coolUntil ?? Infinity),
     },
@@ -223,14 +223,14 @@ export function replaceIpv6Block(state: InterfaceState, index: number, block: Ip
 export function findBlock(state: InterfaceState, address: Ipv4): { index: number; block: Block } | undefined {
   const index = lastUpTo(state.columns.bases, address);
   const block = state.blocks[index];
-  return block !== undefined && address - block.range.base < block.size ? { index, block } : undefined;
+  return block !== undefined && address - block.base < block.size ? { index, block } : undefined;
 }
 
 /** Whether a block of an interface has an address in common with the range. */
 export function hasOverlap({ columns: { bases }, blocks }: InterfaceState, range: Ipv4Block): boolean {
   // Of blocks that have no address in common, none but the last to begin before the range ends can.
   const last = blocks[lastUpTo(bases, range.base + blockSize(range) - 1)];
-  return last !== undefined && overlaps(last.range, range);
+  return last !== undefined && overlaps(last, range);
 }
 
 /** The place of the last block that does not begin after the address; -1 where all do. */

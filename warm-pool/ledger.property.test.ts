@@ -91,7 +91,7 @@ function checkSums({ interfaces }: Ledger): void {
   for (const { blocks, columns, tally } of interfaces.values()) {
     const uses = blocks.map((block) => block.use);
     const soonest = uses.map(({ coolUntil }) => coolUntil ?? Infinity);
-    const bases = blocks.map(({ range }) => range.base);
+    const bases = blocks.map(({ base }) => base);
     expect(columns).toEqual({ bases, free: uses.map(({ free }) => free), coolUntil: soonest });
     expect(bases).toEqual(bases.toSorted((a, b) => a - b));
     expect(tally.assigned).toBe(uses.reduce((sum, { assigned }) => sum + assigned, 0));

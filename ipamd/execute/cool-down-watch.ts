@@ -63,8 +63,8 @@ export function coolDownsOf(ledger: Ledger, now: number): readonly CoolDown[] {
   for (const [address, until] of ledger.strayCoolDowns) add(address, until);
   // A node has hundreds of blocks, of which few hold one; this is asked for at each release and each end of a rest.
   for (const { blocks, ipv6 } of ledger.interfaces.values()) {
-    for (const { range, cooling } of blocks)
-      for (const [position, until] of cooling) add(formatIpv4(nthAddress(range, position)), until);
+    for (const block of blocks)
+      for (const [position, until] of block.cooling) add(formatIpv4(nthAddress(block, position)), until);
     for (const block of ipv6)
       for (const { position, until } of coolingIn(block)) add(ipv6AddressAt(block, position), until);
   }

@@ -15,8 +15,15 @@ export interface Granted {
 interface HeldInterface {
   readonly subnet: SubnetSpace;
   readonly primary: Ipv4;
-  /** First address and size of each block. */
-  readonly blocks: Map<Ipv4, number>;
+  /** First addresses of its blocks. */
+  readonly singles: Ipv4[];
+  readonly prefixes: Ipv4[];
+}
+
+const SIZES = [1, 16] as const;
+
+function blocksOf({ singles, prefixes }: HeldInterface, size: 1 | 16): Ipv4[] {
+  return size === 16 ? prefixes : singles;
 }
 
 export class Holdings {
@@ -47,7 +54,9 @@ export class Holdings {
     }
     this.#made += 1;
     const id = `${this.#name}-${this.#made}`;
-    this.#interfaces.set(id, { subnet, primary, blocks: new Map(blocks.map((block) => [block, size])) });
+    const held = { subnet, primary, singles: [], prefixes: [] };
+    blocksOf(held, size).push(...blocks);
+    this.#interfaces.set(id, held);
     this.#count(blocks.length * size, 1);
     return ok({ id, primary, blocks });
   }
@@ -57,26 +66,29 @@ export class Holdings {
     if (held === undefined) return refused('in-use');
     const blocks = size === 16 ? held.subnet.takePrefixes(count) : held.subnet.takeAddresses(count);
     if (blocks === undefined) return refused(size === 16 ? 'no-free-prefix' : 'subnet-exhausted');
-    for (const block of blocks) held.blocks.set(block, size);
+    blocksOf(held, size).push(...blocks);
     this.#count(blocks.length * size, 0);
     return ok(blocks);
   }
 
   unassign(id: string, blocks: readonly Ipv4[]): void {
     const held = this.#interfaces.get(id);
-    for (const block of blocks) {
-      const size = held?.blocks.get(block);
-      if (held === undefined || size === undefined) continue;
-      held.blocks.delete(block);
-      held.subnet.give(block, size);
-      this.#count(-size, 0);
+    if (held === undefined) return;
+    for (const size of SIZES) {
+      const mine = blocksOf(held, size);
+      for (const block of blocks) {
+        const place = mine.indexOf(block);
+        if (place < 0) continue;
+        mine.splice(place, 1);
+        this.#give(held, block, size);
+      }
     }
   }
 
   delete(id: string): void {
     const held = this.#interfaces.get(id);
     if (held === undefined) return;
-    this.unassign(id, [...held.blocks.keys()]);
+    for (const size of SIZES) for (const block of blocksOf(held, size)) this.#give(held, block, size);
     held.subnet.give(held.primary, 1);
     this.#interfaces.delete(id);
     this.#count(0, -1);
@@ -84,6 +96,11 @@ export class Holdings {
 
   deleteAll(): void {
     for (const id of this.#interfaces.keys()) this.delete(id);
+  }
+
+  #give({ subnet }: HeldInterface, block: Ipv4, size: 1 | 16): void {
+    subnet.give(block, size);
+    this.#count(-size, 0);
   }
 
   /** `idle` is all that the node holds; a pod's address is taken off when it gets one. */

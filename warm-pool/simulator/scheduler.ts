@@ -4,21 +4,23 @@ import type { SimulatedNode } from './cluster.ts';
 import { between, type Random } from './random.ts';
 
 const DRAWS = 6;
-const NOWHERE = { kind: { podCapacity: 0 }, until: 0 };
 
 /** From the CNI that serves to the scheduler that sees a Ready node: kubelet looks, and the API server passes it on. */
 export const READY_SEEN_MS = 1000;
 
 export class Scheduler {
-  readonly #nodes: readonly SimulatedNode[];
+  /** How many pods each node takes, and until when. */
+  readonly #room: Int32Array;
+  readonly #until: Float64Array;
   readonly #random: Random;
   readonly #pods: Int32Array;
   /** From when on each node takes pods; Infinity for never. */
   readonly #from: Float64Array;
 
   constructor(nodes: readonly SimulatedNode[], random: Random) {
-    this.#nodes = nodes;
     this.#random = random;
+    this.#room = Int32Array.from(nodes, ({ kind }) => kind.podCapacity);
+    this.#until = Float64Array.from(nodes, ({ until }) => until);
     this.#pods = new Int32Array(nodes.length);
     this.#from = new Float64Array(nodes.length).fill(Infinity);
   }
@@ -30,7 +32,7 @@ export class Scheduler {
 
   /** A node that is Ready and has room; undefined where there is none. */
   choose(now: number): number | undefined {
-    const { length } = this.#nodes;
+    const { length } = this.#room;
     if (length === 0) return undefined;
     for (let draw = 0; draw < DRAWS; draw += 1) {
       const [a, b] = [between(this.#random, 0, length - 1), between(this.#random, 0, length - 1)];
@@ -53,7 +55,10 @@ export class Scheduler {
   }
 
   #fits(node: number, now: number): boolean {
-    const { kind, until } = this.#nodes[node] ?? NOWHERE;
-    return (this.#from[node] ?? Infinity) <= now && now < until && (this.#pods[node] ?? 0) < kind.podCapacity;
+    return (
+      (this.#from[node] ?? Infinity) <= now &&
+      now < (this.#until[node] ?? 0) &&
+      (this.#pods[node] ?? 0) < (this.#room[node] ?? 0)
+    );
   }
 }
