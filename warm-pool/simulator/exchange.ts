@@ -34,7 +34,7 @@ export const CAPACITY = 2 ** 15;
 const NEWS_INTS = 3;
 /** Each counter has a cache line of its own. */
 const LINE_INTS = 16;
-/** Looks at the other's clock before it sleeps: some 20 µs. A part is seldom further ahead. */
+/** Looks at the other's clock before it sleeps, which is for a millisecond at least: some 0.4 ms. Most waits are over sooner. */
 const SPINS = 30_000;
 const NAP_MS = 0.05;
 
