@@ -179,7 +179,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 function showServing({ peer }: Metrics, pool: Pool): void {
   peer.show({
     underWay: () => pool.ledger.inFlight.values(),
-    blocks: () => [...pool.ledger.interfaces.values()].flatMap((state) => blockUses(useOf(state))),
+    blocks: () => pool.ledger.interfaces.values().flatMap((state) => blockUses(useOf(state))),
     isServing: () => true,
   });
   countFindings(pool, peer);

@@ -132,7 +132,7 @@ function summaryOf(ledger: Ledger, state: InterfaceState, now: number): Interfac
 }
 
 function byPosition(ledger: Ledger): InterfaceState[] {
-  return [...ledger.interfaces.values()].toSorted(({ networkInterface: a }, { networkInterface: b }) => {
+  return ledger.interfaces.values().toSorted(({ networkInterface: a }, { networkInterface: b }) => {
     return a.networkCardIndex - b.networkCardIndex || a.deviceIndex - b.deviceIndex || (a.id < b.id ? -1 : 1);
   });
 }

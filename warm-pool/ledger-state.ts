@@ -21,7 +21,7 @@ import type {
 } from './model.ts';
 import type { PlanConstraint } from './plan-constraints.ts';
 import type { ShardedMap } from './sharded-map.ts';
-import { replaced, type SmallMap } from './small-map.ts';
+import type { SmallMap } from './small-map.ts';
 
 /** What does not change while the daemon runs. */
 export interface LedgerConfig {
@@ -214,7 +214,7 @@ export function replaceIpv6Block(state: InterfaceState, index: number, block: Ip
   const rest = before === undefined ? state.tally : addIpv6ToTally(state.tally, before, -1);
   return {
     ...state,
-    ipv6: replaced(state.ipv6, index, block),
+    ipv6: state.ipv6.with(index, block),
     tally: addIpv6ToTally(rest, block, 1),
   };
 }

@@ -3,7 +3,7 @@
  * whole map. A node holds up to some 750 attachments and sees one change a pod event.
  */
 
-import { replaced, SmallMap } from './small-map.ts';
+import { SmallMap } from './small-map.ts';
 
 const SHARDS = 16;
 
@@ -29,7 +29,7 @@ export function withEntry<V>(map: ShardedMap<V>, key: string, value: V): Sharded
   const index = shardOf(key);
   const before = map.shards[index] ?? SmallMap.empty;
   const shard = before.with(key, value);
-  return { size: map.size - before.size + shard.size, shards: replaced(map.shards, index, shard) };
+  return { size: map.size - before.size + shard.size, shards: map.shards.with(index, shard) };
 }
 
 /** The map with a key removed; the same map where it was not there. */
@@ -38,7 +38,7 @@ export function withoutEntry<V>(map: ShardedMap<V>, key: string): ShardedMap<V> 
   const before = map.shards[index];
   const shard = before?.without(key);
   if (shard === undefined || shard === before) return map;
-  return { size: map.size - 1, shards: replaced(map.shards, index, shard) };
+  return { size: map.size - 1, shards: map.shards.with(index, shard) };
 }
 
 /** Every value, in no promised order. */

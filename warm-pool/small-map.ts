@@ -43,7 +43,7 @@ export class SmallMap<V> {
   with(key: string, value: V): SmallMap<V> {
     const place = this.#keys.indexOf(key);
     if (place < 0) return new SmallMap([...this.#keys, key], [...this.#values, value]);
-    return new SmallMap(this.#keys, replaced(this.#values, place, value));
+    return new SmallMap(this.#keys, this.#values.with(place, value));
   }
 
   /** The map with every value changed by `change`; the same map where that gives the same ones. */
@@ -64,11 +64,4 @@ export class SmallMap<V> {
     if (this.size === 1) return SmallMap.empty;
     return new SmallMap(this.#keys.toSpliced(place, 1), this.#values.toSpliced(place, 1));
   }
-}
-
-/** The list with the value at a place replaced. */
-export function replaced<V>(values: readonly V[], place: number, value: V): V[] {
-  const copy = values.slice();
-  copy[place] = value;
-  return copy;
 }

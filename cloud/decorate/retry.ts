@@ -58,7 +58,7 @@ export function mayRetry(operation: Operation, error: unknown): boolean {
 export function withRetry(provider: CloudProvider, options: RetryOptions): CloudProvider {
   const { attempts = 4, firstPauseMs = 200, maxPauseMs = 5000 } = options;
   const { throttledAttempts = attempts } = options;
-  return decorate(provider, ({ operation, options: { signal }, options: call }, proceed) => {
+  return decorate(provider, ({ operation, options: call }, proceed) => {
     const failures = { throttled: 0, other: 0 };
     return pRetry(() => proceed(call), {
       retries: Number.POSITIVE_INFINITY,
@@ -74,7 +74,7 @@ export function withRetry(provider: CloudProvider, options: RetryOptions): Cloud
         const count = failures.throttled + failures.other;
         const usualMs = attemptPause(count, firstPauseMs, maxPauseMs);
         await pause(options, { usualMs, patientMs: kind === 'throttled' ? patientPause(count) : usualMs }, call);
-        if (signal?.aborted)
+        if (call.signal?.aborted)
           throw new CloudError('aborted', operation, `given up before a retry of: ${error.message}`, { cause: error });
         return true;
       },

@@ -33,7 +33,7 @@ interface Waiter {
   readonly go: () => void;
 }
 
-/** A throttled call that nobody waits for. */
+/** A throttled call that pauses. */
 interface Rest {
   readonly cause: string;
   readonly since: number;
@@ -117,22 +117,13 @@ export class CallGate {
     const { now } = this.#timeline;
     const part = 0.5 + this.#account.chance() / 2;
     const usualAt = Math.min(now + part * attemptPause(failures), deadlineAt);
-    let isOver = false;
     const go = (): void => {
-      if (isOver || this.isClosed) return;
-      isOver = true;
-      next();
+      if (this.#resting.delete(rest) && !this.isClosed) next();
     };
-    if (this.#urgencyOf(cause) !== 'patient') {
-      this.#timeline.at(usualAt, go);
-      return;
-    }
     const rest: Rest = { cause, since: now, usualAt, go };
     this.#resting.add(rest);
-    this.#timeline.at(Math.min(now + part * patientPause(failures), deadlineAt), () => {
-      this.#resting.delete(rest);
-      go();
-    });
+    const isPatient = this.#urgencyOf(cause) === 'patient';
+    this.#timeline.at(isPatient ? Math.min(now + part * patientPause(failures), deadlineAt) : usualAt, go);
   }
 
   /** Pods begin to wait: calls that pause and were patient look again, when they do so. */
@@ -140,7 +131,6 @@ export class CallGate {
     const { now } = this.#timeline;
     for (const rest of this.#resting) {
       if (this.#urgencyOf(rest.cause) === 'patient') continue;
-      this.#resting.delete(rest);
       const looks = Math.ceil((now - rest.since) / URGENCY_LOOK_MS);
       this.#timeline.at(Math.max(rest.usualAt, rest.since + looks * URGENCY_LOOK_MS), rest.go);
     }

@@ -317,13 +317,6 @@ export class Simulation {
 
 /** A pod starts before it stops, so that one order is enough for all, made once. */
 function stopsWithin({ stop }: PodSchedule, durationMs: number): Int32Array {
-  const count = stop.length;
-  // Time and pod in one number, which is exact: numbers alone are sorted several times as fast.
-  const keys = new Float64Array(count);
-  let ending = 0;
-  for (let pod = 0; pod < count; pod += 1) {
-    const at = stop[pod] ?? Infinity;
-    if (at <= durationMs) keys[ending++] = at * count + pod;
-  }
-  return Int32Array.from(keys.subarray(0, ending).sort(), (key) => key % count);
+  const ending = Int32Array.from(stop.keys()).filter((pod) => (stop[pod] ?? Infinity) <= durationMs);
+  return ending.sort((a, b) => (stop[a] ?? 0) - (stop[b] ?? 0) || a - b);
 }
