@@ -19,6 +19,7 @@ const RETURN: ReadonlySet<string> = new Set<ReasonCode | 'delete-interface'>([
   'wrong-mode',
   'interface-excluded',
   'interface-not-needed',
+  'interrupted-deletion',
   'delete-interface',
 ]);
 /** Steps without which no pod is served, or growth does not go on: looks after a lost answer, the network of a new interface. */

@@ -42,6 +42,8 @@ const SENTENCES: Readonly<Record<ReasonCode, (inputs: Inputs) => string>> = {
     `and holds ${count(i, 'idle', 'address')} that no pod uses.`,
   'interface-not-needed': (i) =>
     `${i['interfaceId']} holds no pod, and an IPv6 node needs no interface beside ${i['hostId']}, whose /80 prefix is enough for all.`,
+  'interrupted-deletion': (i) =>
+    `${i['interfaceId']} was being removed when the daemon stopped, and its removal is carried on.`,
   'interface-limit': (i) =>
     `${count(i, 'missing', 'more block')} needed, but ${i['maxInterfaces'] === 1 ? 'the one interface this node may have is' : `all ${say(i, 'maxInterfaces')} interfaces this node may have are`} attached and full ` +
     `(${say(i, 'perInterface')} ${i['mode'] === 'prefix' ? 'prefixes ' : ''}each): use a larger instance type` +

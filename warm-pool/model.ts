@@ -236,6 +236,7 @@ export type ReasonCode =
   | 'wrong-mode'
   | 'interface-excluded'
   | 'interface-not-needed'
+  | 'interrupted-deletion'
   | 'interface-limit'
   | 'address-limit'
   | 'subnet-exhausted'

@@ -96,6 +96,16 @@ describe('a constraint', () => {
     expect(reasonsOf(held)).toContain('node-unschedulable');
   });
 
+  it('on an unschedulable node carries on what was being removed, and with provisioning disabled does not', () => {
+    const half = [eni(0, 5), eni(1, 5, { phase: 'draining', since: NOW })];
+    const wanted = { warmIpTarget: 5 };
+    expect(planWith([UNSCHEDULABLE], wanted, half).actions).toMatchObject([
+      { kind: 'delete-interface', interfaceId: 'eni-1', why: { reason: 'interrupted-deletion' } },
+    ]);
+    const disabled = planWith([DISABLED], wanted, half);
+    expect([disabled.actions, reasonsOf(disabled)]).toEqual([[], ['provisioning-disabled']]);
+  });
+
   it('with provisioning disabled nothing at all goes back, of excluded interfaces neither', () => {
     const surplus = [eni(0, 5), eni(1, 5, { excludedFromPods: true }), eni(2, 5)];
     const held = planWith([DISABLED], { warmIpTarget: 1 }, surplus);

@@ -8,7 +8,7 @@ import type { Action, Explanation, Refusal } from './model.ts';
 export type PlanConstraint =
   /** Nothing is asked of the cloud: another program gives this node its interfaces and addresses. */
   | { readonly kind: 'provisioning-disabled'; readonly setting: string }
-  /** The node takes no new pods, so it takes no more from the cloud, and gives no interface back. */
+  /** The node takes no new pods, so it takes no more from the cloud, and begins to give no interface back. */
   | { readonly kind: 'node-unschedulable' }
   /** Custom networking, and it is not known yet where interfaces go; `waitsFor` ends the sentence "it waits for ...". */
   | { readonly kind: 'eniconfig-unknown'; readonly waitsFor: string }
@@ -53,7 +53,7 @@ function holdsBack(constraint: PlanConstraint, action: Action): boolean {
     case 'provisioning-disabled':
       return true;
     case 'node-unschedulable':
-      return action.kind === 'delete-interface';
+      return action.kind === 'delete-interface' && action.why.reason !== 'interrupted-deletion';
     case 'eniconfig-unknown':
     case 'eniconfig-unusable':
       return false;

@@ -6,9 +6,12 @@ import {
   snapshot,
   summary,
   unassign,
+  withAssignment,
   withBlocks,
+  withInFlight,
   withInterface,
   withLostAssignment,
+  withPhase,
 } from './ledger.ts';
 import type { AddressBlock, Assignment, NetworkInterface } from './model.ts';
 import { plan } from './plan.ts';
@@ -53,6 +56,36 @@ function behind(): Ledger {
 
 const actionsOf = (ledger: Ledger) =>
   plan(snapshot(ledger, { waiting: 0, now: NOW, cloudBackOffUntil: 0 }), TARGETS, NOW).actions;
+
+describe('an interface that was being removed when the daemon stopped', () => {
+  const limits = { maxInterfaces: 3, ipv4PerInterface: 10, maxPods: 110 };
+  const half = { ...eni(1, [single('10.0.0.20')]), phase: 'draining' } as const;
+  const held = (subject: NetworkInterface): Ledger =>
+    [eni(0, [single('10.0.0.10')]), subject].reduce(
+      withInterface,
+      emptyLedger({ mode: 'address', limits, coolDownMs: 0 }),
+    );
+
+  it('is removed to the end, once', () => {
+    const ledger = held(half);
+    const [action] = actionsOf(ledger);
+    expect(action).toMatchObject({
+      kind: 'delete-interface',
+      interfaceId: 'eni-1',
+      why: { reason: 'interrupted-deletion' },
+    });
+    if (action === undefined) throw new Error('no action');
+    expect(actionsOf(withInFlight(ledger, 'delete-1', action))).toEqual([]);
+  });
+
+  it('stays where a pod has an address of it, says that it has one, or it is none of ours', () => {
+    const there = withAssignment(held({ ...half, phase: 'ready' }), lost);
+    if (there.kind !== 'restored') throw new Error(there.reason);
+    expect(actionsOf(withPhase(there.ledger, 'eni-1', 'draining'))).toEqual([]);
+    expect(actionsOf(withLostAssignment(held({ ...half, blocks: [] }), lost))).toEqual([]);
+    expect(actionsOf(held({ ...half, managed: false }))).toEqual([]);
+  });
+});
 
 describe('an interface that seems empty, and of which a pod says that its address is from there', () => {
   it('is not deleted under the pod; what the cloud says then is believed; without the pod it goes', () => {

@@ -28,6 +28,7 @@ export function quietUntil(ledger: Ledger, targets: WarmTargets, now: number): n
   let hasRoom = ledger.interfaces.size + creates(ledger) < limits.maxInterfaces;
   for (const state of ledger.interfaces.values()) {
     if (state.networkInterface.networkCardIndex !== 0) return now;
+    if (isInterrupted(state, ledger)) return now;
     if (isLeaving(state, ledger)) continue;
     const isHere = state.networkInterface.phase !== 'attaching';
     if (!(isHere ? addUsual(state, mode, held, rested) : addUsual(state, mode, expected))) return now;
@@ -61,6 +62,11 @@ function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean
 
 function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState, { leaving }: Ledger): boolean {
   return managed && (phase === 'draining' || isAmong(leaving.interfaceIds, id));
+}
+
+/** Its removal is nobody's call now, and is to be carried on. */
+function isInterrupted({ networkInterface: { phase, id } }: InterfaceState, { leaving }: Ledger): boolean {
+  return phase === 'draining' && !isAmong(leaving.interfaceIds, id);
 }
 
 /** What calls in flight will bring; undefined where one of them is not looked into here. */

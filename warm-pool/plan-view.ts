@@ -55,6 +55,8 @@ export interface View {
   readonly hosts: readonly Host[];
   /** Interfaces that host no new pod, by their place or for want of IPv6: they count neither for targets nor as room, and go as they empty. */
   readonly excluded: readonly Host[];
+  /** Interfaces whose removal began and is nobody's call now: the daemon was stopped in between. */
+  readonly interrupted: readonly NetworkInterface[];
   readonly subnets: readonly Subnet[];
   /** In flight, without creates whose interface has arrived. */
   readonly inFlight: readonly Action[];
@@ -105,6 +107,9 @@ export function viewOf(snapshot: Snapshot, now: number): View {
     perInterface,
     hosts,
     excluded: all.filter((host) => isExcluded(host, family)),
+    interrupted: interfaces
+      .filter((use) => isHalfRemoved(use) && !isDeleted(use.networkInterface, inFlight))
+      .map((use) => use.networkInterface),
     subnets,
     inFlight,
     held: addAll(hosting.filter(hostsNow).map((host) => host.counts)),
@@ -162,6 +167,17 @@ export function freeDeviceIndex({ inFlight, deviceIndexes }: View, planned: read
 /** Whether nobody uses any address of a block and none rests. */
 export function isIdle(block: BlockUse): boolean {
   return block.assigned === 0 && block.cooling === 0;
+}
+
+/** Whether no pod has any address of an interface. */
+function isUnused(use: InterfaceUse): boolean {
+  return podsOn(use) === 0 && (use.orphans ?? 0) === 0 && (use.ipv6 ?? []).every(({ assigned }) => assigned === 0);
+}
+
+/** Whether the removal of an interface began, by this daemon or the one before, so that it is carried on: no pod is on it. */
+export function isHalfRemoved(use: InterfaceUse): boolean {
+  const { managed, isPrimary, phase } = use.networkInterface;
+  return managed && !isPrimary && phase === 'draining' && isUnused(use);
 }
 
 /** Whether a subnet may be asked for a /80. */
@@ -223,7 +239,11 @@ function hasArrived(action: Action, interfaces: readonly InterfaceUse[]): boolea
 
 function stays(networkInterface: NetworkInterface, inFlight: readonly Action[]): boolean {
   if (!networkInterface.managed || networkInterface.phase === 'draining') return false;
-  return !inFlight.some((action) => action.kind === 'delete-interface' && action.interfaceId === networkInterface.id);
+  return !isDeleted(networkInterface, inFlight);
+}
+
+function isDeleted({ id }: NetworkInterface, inFlight: readonly Action[]): boolean {
+  return inFlight.some((action) => action.kind === 'delete-interface' && action.interfaceId === id);
 }
 
 interface Ground {
@@ -254,7 +274,7 @@ function hostOf(
     ipv6,
     ipv6Prospect: prospect,
     assigned,
-    unused: assigned === 0 && (use.orphans ?? 0) === 0 && ipv6.every(({ assigned }) => assigned === 0),
+    unused: isUnused(use),
     cooling: cooling + sum(ipv6, ({ cooling }) => cooling),
     // A block may leave the ledger before its release is answered; it takes room until then all the same.
     room: canFill(prospect) && !isFull ? Math.max(0, perInterface - staying - going.size - coming) : 0,

@@ -19,7 +19,8 @@ function leastFree({ ledger }: World, target: WarmTargets): number {
 const grows = ({ kind }: Pick<Action, 'kind'>): boolean =>
   kind === 'create-interface' || kind === 'assign' || kind === 'assign-ipv6-prefix';
 const shrinks = ({ kind, why }: Action): boolean =>
-  !grows({ kind }) && !['wrong-mode', 'interface-excluded', 'no-ipv6-cidr'].includes(why.reason);
+  !grows({ kind }) &&
+  !['wrong-mode', 'interface-excluded', 'no-ipv6-cidr', 'interrupted-deletion'].includes(why.reason);
 
 describe('the planner, for any node and any targets', () => {
   it('converges, within limits, and never asks twice', () => {

@@ -26,7 +26,7 @@ export function plan(snapshot: Snapshot, targets: WarmTargets, now: number): Pla
   const { growth, surplus } =
     view.family === 'ipv6' ? decideIpv6(view, targets, constraints) : decideIpv4(view, targets, constraints);
   const excluded = leaveExcluded(view, targets.interfaceMinimumAgeMs);
-  const returns = constrainReturns([...surplus.actions, ...excluded.actions], constraints);
+  const returns = constrainReturns([...finish(view), ...surplus.actions, ...excluded.actions], constraints);
   const actions = [...growth.actions, ...returns.actions];
   const refusals = [...growth.refusals, ...returns.refusals, ...surplus.refusals, ...excluded.refusals];
   if (actions.length === 0 || snapshot.cloudBackOffUntil <= now) {
@@ -38,6 +38,15 @@ export function plan(snapshot: Snapshot, targets: WarmTargets, now: number): Pla
   };
   const all = [...refusals, withheld];
   return { actions: [], refusals: all, wakeAt: wakeAt(view, all) };
+}
+
+/** What was being removed before a restart: a half-removed interface serves nobody. */
+function finish({ interrupted }: View): readonly Action[] {
+  return interrupted.map(({ id }) => ({
+    kind: 'delete-interface',
+    interfaceId: id,
+    why: { reason: 'interrupted-deletion', inputs: { interfaceId: id } },
+  }));
 }
 
 interface Decision {

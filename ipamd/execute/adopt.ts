@@ -1,8 +1,10 @@
 /** What the cloud lists as attached to this node, taken into the pool: at start, and whenever it is looked at again. */
+import { CloudError } from '#cloud/errors.ts';
 import { INSTANCE_TAG, isOurDescription } from '#cloud/aws/tags.ts';
 import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { withInterface, withPhase } from '#warm-pool/ledger.ts';
 import type { NetworkInterface } from '#warm-pool/model.ts';
+import { isHalfRemoved } from '#warm-pool/plan-view.ts';
 import { errorFields } from '../observe/log.ts';
 import type { Run } from '../reconciler.ts';
 import { type ExecuteContext, toNetworkInterface } from './context.ts';
@@ -17,10 +19,14 @@ import {
   updateBlocks,
 } from './known-interfaces.ts';
 
+/** An attached interface has its link within it, as a rule. */
+const FIRST_ATTACHMENT_LOOK_MS = 5000;
+
 /** What is under way with an interface: its own actions know more of it than a description. */
-function isUnderWay(description: NetworkInterfaceDescription, { pool, bringingUp }: ExecuteContext): boolean {
+function isUnderWay(description: NetworkInterfaceDescription, context: ExecuteContext): boolean {
   const { id, attachment } = description;
-  if (bringingUp.has(id) || isLeaving(id, { pool })) return true;
+  const { pool, bringingUp } = context;
+  if (bringingUp.has(id) || isLeaving(id, context)) return true;
   return [...pool.ledger.inFlight.values()].some(
     (action) =>
       action.kind === 'create-interface' &&
@@ -30,13 +36,20 @@ function isUnderWay(description: NetworkInterfaceDescription, { pool, bringingUp
   );
 }
 
-/** Somebody else takes it off: its link may be gone already. */
-function isStaying({ attachment }: NetworkInterfaceDescription): boolean {
+/** False while it is taken off: its link may be gone already. */
+export function isStaying({ attachment }: NetworkInterfaceDescription): boolean {
   return attachment?.status !== 'detaching' && attachment?.status !== 'detached';
 }
 
-function isLeaving(id: string, { pool }: Pick<ExecuteContext, 'pool'>): boolean {
-  return pool.ledger.leaving.interfaceIds.has(id);
+/** It is being removed, or its removal was interrupted and the planner carries it on. */
+function isLeaving(
+  id: string,
+  { pool, provisioningDisabledBy }: Pick<ExecuteContext, 'pool' | 'provisioningDisabledBy'>,
+): boolean {
+  if (pool.ledger.leaving.interfaceIds.has(id)) return true;
+  if (pool.ledger.interfaces.get(id)?.networkInterface.phase !== 'draining') return false;
+  const use = pool.snapshot().interfaces.find(({ networkInterface }) => networkInterface.id === id);
+  return provisioningDisabledBy === undefined && use !== undefined && isHalfRemoved(use);
 }
 
 /**
@@ -94,14 +107,16 @@ export async function take(
   context: ExecuteContext,
   signal: AbortSignal,
 ): Promise<void> {
+  // At once, each of them: own writes correct a description only for so long.
+  await Promise.all([join(description, context, signal), goWithInstance(description, context, signal)]);
+}
+
+async function join(
+  description: NetworkInterfaceDescription,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Promise<void> {
   const { pool, log, now } = context;
-  await goWithInstance(description, context, signal).catch((error: unknown) =>
-    log.warn(
-      { eni: description.id, ...errorFields(error) },
-      'the interface could not be marked to go with the instance',
-    ),
-  );
-  // As it is by now: the questions before this took their time.
   const known = knownInterface(context, description.id);
   const fresh = toNetworkInterface(description, context, known?.phase ?? 'attaching', known?.since ?? now());
   if (!fresh.managed) {
@@ -115,7 +130,8 @@ export async function take(
     return;
   }
   const settle: Run['settle'] = (transition) => pool.update(transition);
-  await bringUp(description, context, { signal, settle }).catch(async (error: unknown) => {
+  using attachment = watchAttachment(description.id, context, signal);
+  await bringUp(description, context, { signal: attachment.signal, settle }).catch(async (error: unknown) => {
     if (error instanceof JournalError) {
       // It is attached whatever is written, and the next start looks at what is.
       pool.update((ledger) => withPhase(ledger, description.id, 'ready'));
@@ -124,8 +140,39 @@ export async function take(
     }
     log.error({ eni: description.id, ...errorFields(error) }, 'an attached interface cannot be used');
     // What said that it is attached may have been behind; one that is not would keep its place for ever.
-    await refreshInterface(description.id, context, { signal, cause: 'verify' });
+    if (!attachment.signal.aborted) await refreshInterface(description.id, context, { signal, cause: 'verify' });
+    // Detached, it may be the half of what an earlier run began.
+    if (knownInterface(context, description.id) === undefined) context.leftovers.suspect('interrupted-deletion');
   });
+}
+
+function notAttached(id: string): CloudError {
+  return new CloudError('not-found', 'DescribeNetworkInterfaces', `${id} is not attached to this instance any more`);
+}
+
+/**
+ * Aborts its signal once the cloud does not have the interface attached here any more: its link would be waited for in
+ * vain. Asks the first time after 5 s, then ever more rarely.
+ */
+function watchAttachment(
+  id: string,
+  context: ExecuteContext,
+  signal: AbortSignal,
+): Disposable & { signal: AbortSignal } {
+  const over = new AbortController();
+  const watch = async () => {
+    for (let pause = FIRST_ATTACHMENT_LOOK_MS; ; pause *= 2) {
+      await context.clock.sleep(pause, over.signal);
+      if (over.signal.aborted || signal.aborted) return;
+      await refreshInterface(id, context, { signal: over.signal, cause: 'confirm' });
+      if (knownInterface(context, id) === undefined) over.abort(notAttached(id));
+    }
+  };
+  void watch();
+  return {
+    signal: AbortSignal.any([signal, over.signal]),
+    [Symbol.dispose]: () => over.abort(new Error('it is known')),
+  };
 }
 
 /** One that serves already: its place is as described now, its blocks are what a second answer confirms where pods lose by it. */
@@ -152,7 +199,7 @@ async function takeKnown(
  */
 async function goWithInstance(
   { id, attachment, tags, description }: NetworkInterfaceDescription,
-  { provider, identity, provisioningDisabledBy }: ExecuteContext,
+  { provider, identity, provisioningDisabledBy, log }: ExecuteContext,
   signal: AbortSignal,
 ): Promise<void> {
   const ours =
@@ -160,8 +207,12 @@ async function goWithInstance(
   if (!ours || attachment === undefined || attachment.deleteOnTermination || provisioningDisabledBy !== undefined)
     return;
   const { attachmentId } = attachment;
-  await provider.modifyNetworkInterfaceAttribute(
-    { networkInterfaceId: id, deleteOnTermination: { attachmentId, value: true } },
-    { signal, cause: 'start' },
-  );
+  await provider
+    .modifyNetworkInterfaceAttribute(
+      { networkInterfaceId: id, deleteOnTermination: { attachmentId, value: true } },
+      { signal, cause: 'start' },
+    )
+    .catch((error: unknown) =>
+      log.warn({ eni: id, ...errorFields(error) }, 'the interface could not be marked to go with the instance'),
+    );
 }

@@ -200,19 +200,23 @@ async function detachAndDelete(
   if (exists) await deleteWhenDetached(known.id, context, signal);
 }
 
-/** Asks for the detachment of an interface, if it is attached. Resolves to false where the cloud does not have it. */
+/**
+ * Asks for the detachment of an interface, if it is attached. Resolves to false where it is gone, or somebody has attached
+ * it to another instance since.
+ */
 async function detach(
   id: string,
-  { provider }: Pick<ExecuteContext, 'provider'>,
+  { provider, identity }: Pick<ExecuteContext, 'provider' | 'identity'>,
   options: CallOptions,
   force: boolean,
 ): Promise<boolean> {
   const [found] = await provider.describeNetworkInterfaces({ ids: [id] }, options).catch(noneIfNotFound);
-  if (found?.attachment !== undefined) {
-    const { attachmentId } = found.attachment;
+  if (found?.attachment === undefined) return found !== undefined;
+  const { attachmentId, instanceId, status } = found.attachment;
+  if (instanceId !== identity.instanceId) return false;
+  if (status !== 'detaching' || force)
     await provider.detachNetworkInterface({ attachmentId, force }, options).catch(noneIfNotFound);
-  }
-  return found !== undefined;
+  return true;
 }
 
 /** EC2 detaches in its own time; until then the deletion is refused as in use. */

@@ -8,6 +8,7 @@ import { INSTANCE_TAG } from '#cloud/aws/tags.ts';
 import { CloudError } from '#cloud/errors.ts';
 import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { errorFields } from '../observe/log.ts';
+import { isStaying } from './adopt.ts';
 import type { ExecuteContext } from './context.ts';
 
 const FIRST_PAUSE_MS = 1000;
@@ -63,6 +64,7 @@ export class Leftovers {
       const settle = async (found: NetworkInterfaceDescription): Promise<void> => {
         if (found.status === 'available') await this.#delete(found.id);
         else if (found.attachment?.instanceId === identity.instanceId && !pool.ledger.interfaces.has(found.id)) {
+          if (!isStaying(found)) throw new Error(`${found.id} is being detached`);
           log.warn({ eni: found.id }, 'an interrupted call left an interface attached; it joins the pool');
           await adopt(found, signal);
         }

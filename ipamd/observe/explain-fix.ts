@@ -22,6 +22,7 @@ const FIXES: Readonly<Record<ReasonCode, string>> = {
   'wrong-mode': NOTHING,
   'interface-excluded': NOTHING,
   'interface-not-needed': NOTHING,
+  'interrupted-deletion': NOTHING,
   'interface-limit': LARGER_NODE,
   'address-limit': 'Use a larger instance type: an ENI of this one holds its own address alone.',
   'subnet-exhausted':

@@ -36,7 +36,7 @@ export function outlookOf(use: InterfaceUse, snapshot: Snapshot, targets: WarmTa
     };
   }
   if (phase === 'draining' || underWay.some(isDeletion)) {
-    return outlook('leaving', underWay, ['It is being removed.', ...underWay.map(coded)]);
+    return outlook('leaving', underWay, ['It is being removed.', ...[...underWay, ...planned].map(coded)]);
   }
   if (planned.some(isDeletion)) {
     return outlook('to-be-removed', planned, ['It is to be removed now.', ...planned.map(coded)]);

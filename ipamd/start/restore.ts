@@ -8,6 +8,7 @@ import {
   withInterface,
   withLostAssignment,
 } from '#warm-pool/ledger.ts';
+import type { InterfacePhase } from '#warm-pool/model.ts';
 import type { Clock } from '#cloud/decorate/clock.ts';
 import type {
   CloudProvider,
@@ -68,7 +69,7 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
       toNetworkInterface(
         description,
         context,
-        description.id === node.identity.primaryInterfaceId ? 'ready' : 'attaching',
+        description.id === node.identity.primaryInterfaceId ? 'ready' : phaseOf(description.id, state),
         now(),
       ),
     ) ?? [...state.interfaces.values()].map(({ networkInterface }) => networkInterface);
@@ -122,6 +123,11 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
     );
   }
   return { node, ledger, recovery, attached };
+}
+
+/** Of an interface that is attached: what was being removed before a reboot still is. */
+function phaseOf(id: string, { interfaces }: JournalState): InterfacePhase {
+  return interfaces.get(id)?.networkInterface.phase === 'draining' ? 'draining' : 'attaching';
 }
 
 async function identify({

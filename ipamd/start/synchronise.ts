@@ -6,7 +6,7 @@ import type { NetworkInterfaceDescription } from '#cloud/provider.ts';
 import { adopt } from '../execute/adopt.ts';
 import type { ExecuteContext } from '../execute/context.ts';
 import { errorFields } from '../observe/log.ts';
-import { doubtful, type OwnWrite } from '../store/own-writes.ts';
+import { doubtful, OWN_WRITE_OUTRANKS_MS, type OwnWrite } from '../store/own-writes.ts';
 import type { Intent } from '../store/records.ts';
 import { describeAttached } from './discover.ts';
 
@@ -51,12 +51,16 @@ export async function compareWithCloud(
 }
 
 async function synchronise(context: ExecuteContext, from: Synchronisation, signal: AbortSignal): Promise<void> {
-  const { provider, identity, pool, subnets, secondLooks, leftovers } = context;
-  const [attached] = await Promise.all([
-    from.attached ?? describeAttached(provider, identity, signal),
+  const { provider, identity, pool, subnets, secondLooks, leftovers, now } = context;
+  const describe = () => describeAttached(provider, identity, signal);
+  const askedAt = from.attached === undefined ? now() : from.openedAt;
+  const [described] = await Promise.all([
+    from.attached ?? describe(),
     // Interfaces below are judged by the tags of their subnets, so those come first.
     subnets.answered || subnets.refresh({ signal, cause: 'start' }),
   ]);
+  // What this daemon has told the cloud meanwhile corrects the answer only for so long.
+  const attached = now() - askedAt < OWN_WRITE_OUTRANKS_MS / 2 ? described : await describe();
   const lost = await adopt(attached, context, signal);
   // A pod with an address that is nobody's may be newer than the answer.
   const { orphans, ipv6Orphans } = pool.ledger;

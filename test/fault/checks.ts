@@ -183,14 +183,14 @@ export class Checks {
     this.#noneLeft();
   }
 
-  /** What somebody else made is deleted by an intent alone, which two crashes, or a life that may change nothing, lose. */
+  /** Of what somebody else made, a life that may change nothing forgets that its removal had begun. */
   #noneLeft(): void {
-    const { cloud, targets } = this.#world;
+    const { cloud, targets, wasProvisionedByOthers } = this.#world;
     if (targets['DISABLE_NETWORK_RESOURCE_PROVISIONING'] === 'true') return;
     const leaked = cloud.region
       .networkInterfaces()
       .filter(({ attachment, tags }) => attachment === undefined && tags[INSTANCE_TAG] !== undefined)
-      .filter(({ description }) => isOurDescription(description));
+      .filter(({ description }) => isOurDescription(description) || !wasProvisionedByOthers);
     if (leaked.length > 0)
       this.#world.violate('leak', `interfaces of ours are left over: ${leaked.map(({ id }) => id).join()}`);
   }

@@ -63,6 +63,8 @@ describe('the fault test', () => {
     [117061, 40],
     // A Describe that still listed a deleted interface took an address of a new one.
     [122580, 40],
+    // The first Describe waited so long for the subnets that addresses given back meanwhile were taken in again.
+    [3669, 40],
   ])('holds on seed %i, which once broke an invariant', async (seed, steps) => {
     expect((await run({ seed, steps })).violation).toBeUndefined();
   });

@@ -15,6 +15,8 @@ import { until } from '#test/support/until.ts';
 
 let cloud: Cloud;
 let leftovers: Leftovers;
+/** The emulator detaches at once; EC2 takes seconds, and says so meanwhile. */
+let isDetaching = false;
 afterEach(async () => {
   await leftovers[Symbol.asyncDispose]();
   await cloud[Symbol.asyncDispose]();
@@ -35,9 +37,16 @@ async function scene(provisioningDisabledBy?: string) {
   const limits = { maxInterfaces: 3, ipv4PerInterface: 10, maxPods: 29 };
   const pool = new Pool(emptyLedger({ mode: 'address', limits, coolDownMs: 0 }), Date.now);
   const records: JournalRecord[] = [];
+  const provider = createEc2Provider(createRegionSend(region));
   const adopted: string[] = [];
   leftovers = new Leftovers({
-    provider: createEc2Provider(createRegionSend(region)),
+    provider: {
+      ...provider,
+      describeNetworkInterfaces: async (...asked) =>
+        (await provider.describeNetworkInterfaces(...asked)).map((each) =>
+          isDetaching && each.attachment ? { ...each, attachment: { ...each.attachment, status: 'detaching' } } : each,
+        ),
+    },
     identity: { instanceId, vpcId } as InstanceIdentity,
     pool,
     journal: { append: async (...more: readonly JournalRecord[]) => void records.push(...more) } as never,
@@ -60,6 +69,22 @@ it('deletes what is attached to nothing, takes in what is attached here, and tou
   expect(adopted).toEqual([attached]);
   expect(ids()).toEqual(expect.arrayContaining([attached, foreign]));
   expect(ids()).not.toContain(free);
+});
+
+it('waits for what is being detached, and deletes it then: it is no interface of the pool any more', async () => {
+  const { region, instanceId, make, records, adopted, ids } = await scene();
+  const leaving = make(instanceId);
+  const place = { NetworkInterfaceId: leaving, InstanceId: instanceId, DeviceIndex: 1 };
+  const { AttachmentId = '' } = region.execute('AttachNetworkInterface', place);
+  isDetaching = true;
+  const from = Date.now();
+  leftovers.suspect('intent-1');
+  await until('a look has come and gone', 5000, () => Date.now() - from > 1500);
+  expect([records, adopted]).toEqual([[], []]);
+  isDetaching = false;
+  region.execute('DetachNetworkInterface', { AttachmentId });
+  await until('it is deleted', 5000, () => !ids().includes(leaving));
+  await until('the intent is settled', 5000, () => records.length > 0);
 });
 
 it('waits while a create is under way: what that has made is not attached yet either', async () => {
