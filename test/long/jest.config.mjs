@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import base from '../../jest.config.mjs';
 
-// npm run test:long: the tests of this folder, which wait for minutes more than they work.
+// npm run test:long: the tests of this folder, which take too long for every run of npm test, mostly by waiting.
 export default {
   ...base,
   rootDir: '../..',

@@ -5,8 +5,8 @@
 import { expect, it } from '@jest/globals';
 import type { PodAttachment } from '#ipamd/datapath/datapath.ts';
 import { describeWith } from '#test/support/require.ts';
-import { DatapathFixture } from './support/datapath-fixture.ts';
-import { PRIMARY_IPV6 } from './support/datapath-node.ts';
+import { DatapathFixture } from '#test/kernel/support/datapath-fixture.ts';
+import { PRIMARY_IPV6 } from '#test/kernel/support/datapath-node.ts';
 
 const IPV4 = '10.0.1.21';
 const IPV6 = '2001:db8:0:2:1::21';

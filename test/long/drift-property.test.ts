@@ -3,8 +3,8 @@ import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { describeWith } from '#test/support/require.ts';
 import { until } from '#test/support/until.ts';
-import { DatapathFixture } from './support/datapath-fixture.ts';
-import { DriftBed } from './support/drift-bed.ts';
+import { DatapathFixture } from '#test/kernel/support/datapath-fixture.ts';
+import { DriftBed } from '#test/kernel/support/drift-bed.ts';
 
 /** Run by a shell in the node's namespace; none of them hits what is not ours, and each may fail when repeated. */
 const DAMAGES: readonly string[] = [
