@@ -42,6 +42,27 @@ it.each([
   expect(await afterRefusal(code)).toEqual(is ? ['10.0.0.5'] : []);
 });
 
+it('does not give back what it could not write down, and believes a read that lists it', async () => {
+  const asked: object[] = [];
+  const listed = await quietProvider.createNetworkInterface(
+    { subnetId: '', securityGroupIds: [], description: '', tags: {}, clientToken: '' },
+    CAUSE,
+  );
+  const watched: CloudProvider = {
+    ...quietProvider,
+    unassignPrivateIpAddresses: async (request) => void asked.push(request),
+    describeNetworkInterfaces: () => Promise.resolve([{ ...listed, id: 'eni-1', secondaryAddresses: ['10.0.0.5'] }]),
+  };
+  const journal = { append: () => Promise.reject(new Error('no space left on device')) };
+  const now = () => 1000;
+  const writes = new OwnWrites({ journal, log: pino({ enabled: false }), now, earlier: [] });
+  const provider = withOwnWrites(watched, writes, now);
+  await expect(provider.unassignPrivateIpAddresses(release, CAUSE)).rejects.toThrow('no space left');
+  expect(asked).toEqual([]);
+  const [described] = await provider.describeNetworkInterfaces({ ids: ['eni-1'] }, CAUSE);
+  expect(described?.secondaryAddresses).toEqual(['10.0.0.5']);
+});
+
 it.each([
   ['nine seconds after', 9000, []],
   ['ten seconds after', OWN_WRITE_OUTRANKS_MS, ['10.0.0.5']],

@@ -41,14 +41,17 @@ export class OwnWrites {
    * whoever relies on it) does not undo what the cloud did, so this never rejects.
    */
   async note(told: Told): Promise<void> {
+    await this.noteFirst(told).catch((error: unknown) =>
+      this.#options.log.error(errorFields(error), 'what the cloud was told could not be written down'),
+    );
+  }
+
+  /** The same of what the cloud is about to be told; rejects where it cannot be written down, and then must not be told. */
+  async noteFirst(told: Told): Promise<void> {
     const at = this.#options.now();
     const write: OwnWrite = { at, ...told };
     this.#writes = [...youngWrites(this.#writes, at), write];
-    await this.#options.journal
-      .append({ kind: 'own-write', write })
-      .catch((error: unknown) =>
-        this.#options.log.error(errorFields(error), 'what the cloud was told could not be written down'),
-      );
+    await this.#options.journal.append({ kind: 'own-write', write });
   }
 
   /** The interface as this daemon created it, while that is fresh. */
@@ -115,8 +118,9 @@ function blockWritesOf(provider: CloudProvider, writes: OwnWrites): BlockWrites 
     (operation: 'unassignPrivateIpAddresses' | 'unassignIpv6Addresses'): BlockWrites['unassignIpv6Addresses'] =>
     async (request, options) => {
       const blocks = blocksOf(request);
-      await writes.note({ kind: 'unassigned', ...blocks });
       try {
+        // Written or not sent: an assign that was written would bring the blocks back after a crash.
+        await writes.noteFirst({ kind: 'unassigned', ...blocks });
         await provider[operation](request, options);
       } catch (error) {
         const unknown = error instanceof CloudError && UNKNOWN.has(error.code);

@@ -88,10 +88,17 @@ class Run {
     // What a start reads may be as old as Describes ever are.
     if (world.disturbedAt + 5000 > (world.daemon?.startedAt ?? Infinity)) world.daemon?.crash('to see what others did');
     await this.pass(CALM_MS);
+    // A subnet that refuses prefixes is asked again every few minutes; what is under way just then may end.
+    for (let tries = 0; tries < 60 && this.#isBusy(); tries += 1) await this.pass(1000);
     if (world.violation === undefined) this.#checks.atTheEnd();
     await this.#oneMore();
     world.daemon?.crash('the end');
     world.isHalted = true;
+  }
+
+  #isBusy(): boolean {
+    const { violation, daemon } = this.#world;
+    return violation === undefined && (daemon?.core?.pool.ledger.inFlight.size ?? 0) > 0;
   }
 
   /** Where the node has room for a pod, one more gets its address. */

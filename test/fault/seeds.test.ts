@@ -65,6 +65,8 @@ describe('the fault test', () => {
     [122580, 40],
     // The first Describe waited so long for the subnets that addresses given back meanwhile were taken in again.
     [3669, 40],
+    // A full disk kept a release from being written, but not from being made: an assign of before brought the addresses back after a crash.
+    [80045, 50],
   ])('holds on seed %i, which once broke an invariant', async (seed, steps) => {
     expect((await run({ seed, steps })).violation).toBeUndefined();
   });
