@@ -28,9 +28,11 @@ export function quietUntil(ledger: Ledger, targets: WarmTargets, now: number): n
   let hasRoom = ledger.interfaces.size + creates(ledger) < limits.maxInterfaces;
   for (const state of ledger.interfaces.values()) {
     if (state.networkInterface.networkCardIndex !== 0) return now;
-    if (isInterrupted(state, ledger)) return now;
     if (isLeaving(state, ledger)) continue;
-    const isHere = state.networkInterface.phase !== 'attaching';
+    const { phase } = state.networkInterface;
+    // Its removal was interrupted, and is to be carried on.
+    if (phase === 'draining') return now;
+    const isHere = phase !== 'attaching';
     if (!(isHere ? addUsual(state, mode, held, rested) : addUsual(state, mode, expected))) return now;
     hasRoom ||= state.blocks.length < perInterface;
   }
@@ -60,13 +62,8 @@ function isUsual({ config, orphans, ipv6Orphans, constraints }: Ledger): boolean
   return isPlain && orphans.size === 0 && ipv6Orphans.size === 0 && constraints.length === 0;
 }
 
-function isLeaving({ networkInterface: { phase, id, managed } }: InterfaceState, { leaving }: Ledger): boolean {
-  return managed && (phase === 'draining' || isAmong(leaving.interfaceIds, id));
-}
-
-/** Its removal is nobody's call now, and is to be carried on. */
-function isInterrupted({ networkInterface: { phase, id } }: InterfaceState, { leaving }: Ledger): boolean {
-  return phase === 'draining' && !isAmong(leaving.interfaceIds, id);
+function isLeaving({ networkInterface: { id, managed } }: InterfaceState, { leaving }: Ledger): boolean {
+  return managed && isAmong(leaving.interfaceIds, id);
 }
 
 /** What calls in flight will bring; undefined where one of them is not looked into here. */

@@ -28,6 +28,7 @@ export function outlookOf(use: InterfaceUse, snapshot: Snapshot, targets: WarmTa
   const { actions, refusals } = plan(snapshot, targets, now);
   const underWay = snapshot.inFlight.filter((action) => names(action, id));
   const planned = actions.filter((action) => names(action, id));
+  const changes = [...underWay, ...planned];
   if (!managed) {
     return {
       outlook: 'unmanaged',
@@ -36,7 +37,7 @@ export function outlookOf(use: InterfaceUse, snapshot: Snapshot, targets: WarmTa
     };
   }
   if (phase === 'draining' || underWay.some(isDeletion)) {
-    return outlook('leaving', underWay, ['It is being removed.', ...[...underWay, ...planned].map(coded)]);
+    return outlook('leaving', underWay, ['It is being removed.', ...changes.map(coded)]);
   }
   if (planned.some(isDeletion)) {
     return outlook('to-be-removed', planned, ['It is to be removed now.', ...planned.map(coded)]);
@@ -49,7 +50,6 @@ export function outlookOf(use: InterfaceUse, snapshot: Snapshot, targets: WarmTa
       'It is attached, but its link is not in use yet; no pod gets an address of it.',
     ]);
   }
-  const changes = [...underWay, ...planned];
   const said = changes.map(
     (action) =>
       `${underWay.includes(action) ? 'Under way' : 'To be done now'}: ${explainAction(action).does}. ${coded(action)}`,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type { NetworkInterfaceView } from '#cloud/emulator/region.ts';
 import { decodeJournal, encodeRecord, type JournalRecord, replay } from '#ipamd/store/records.ts';
-import { addPod, addressIn, converged, heldBy, interfacesOf, logOf } from '#test/support/cluster-facts.ts';
+import { addPod, converged, deletePods, heldBy, interfacesOf, logOf } from '#test/support/cluster-facts.ts';
 import type { Cluster } from '#test/support/cluster.ts';
 import type { ClusterNode } from '#test/support/cluster-node.ts';
 import { runCommand } from '#test/support/command.ts';
@@ -31,12 +31,12 @@ describeWith(['root', 'ip', 'nft'], 'an interface that was being removed when th
 
   beforeEach(async () => {
     await node.startDaemon();
-    const { pod } = await addPod(node, `first${(round += 1)}`);
+    const first = await addPod(node, `first${(round += 1)}`);
     // Nine are wanted free beside it, so there is a second interface.
     await until('there is a second interface', 10_000, () => heldBy(cluster, node).length === 2);
     await converged(cluster, node);
     second = heldBy(cluster, node).find(({ attachment }) => attachment?.deviceIndex !== 0) as NetworkInterfaceView;
-    expect((await node.cni('DEL', pod)).ok).toBe(true);
+    await deletePods(node, [first]);
   });
   afterEach(() => node.stopDaemon('SIGTERM'));
 
@@ -110,10 +110,7 @@ describeWith(['root', 'ip', 'nft'], 'an interface that was being removed when th
     expect(here).not.toEqual([]);
     for (const { pod, result } of pods)
       expect(await node.cni('CHECK', pod, { prevResult: result })).toMatchObject({ ok: true });
-    for (const { pod, result } of pods) {
-      expect(addressIn(result)).toBeDefined();
-      expect((await node.cni('DEL', pod)).ok).toBe(true);
-    }
+    await deletePods(node, pods);
     await converged(cluster, node);
   });
 
